@@ -1,0 +1,97 @@
+"""Reading photographs, in whatever form they come."""
+
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pillow_heif
+from PIL import Image, ImageOps
+
+pillow_heif.register_heif_opener()
+
+PHOTO_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif"}
+)
+PIXEL_LIMIT = 100_000_000
+
+
+class PhotoError(ValueError):
+    """A photo that can't be used; the message says why, in a few words and without the file's name."""
+
+
+def read_photo(path: Path, at_least: int | None = None) -> Image.Image:
+    """Read a photo as upright 8-bit RGB.
+
+    The EXIF orientation is applied; the first frame of an animation is taken; transparent parts become white; CMYK,
+    palette, grey and 16-bit pictures are converted.
+
+    Args:
+        path: the file.
+        at_least: if given, a JPEG may be decoded at a reduced size whose shorter side is still at least this many
+            pixels, which is several times faster for large photos.
+
+    Returns:
+        The photo, mode "RGB".
+
+    Raises:
+        PhotoError: the file is empty, not an image, damaged, unreadable or over 100 megapixels.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise PhotoError("the file is empty")
+        # Pillow warns of large pictures before we have compared their size with our own limit.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return _decode(image, at_least)
+    except Image.UnidentifiedImageError as error:
+        raise PhotoError("not an image, or of a kind that can't be read") from error
+    except Image.DecompressionBombError as error:
+        raise PhotoError(f"larger than {PIXEL_LIMIT // 1_000_000} megapixels") from error
+    except PermissionError as error:
+        raise PhotoError("no permission to read it") from error
+    except FileNotFoundError as error:
+        raise PhotoError("there is no such file") from error
+    except PhotoError:
+        raise
+    # Pillow's decoders raise many kinds of errors on damaged files; each of them means the same to the user.
+    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, MemoryError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "damaged or cut short"
+        raise PhotoError(reason) from error
+
+
+def _decode(image: Image.Image, at_least: int | None) -> Image.Image:
+    width, height = image.size
+    if width < 1 or height < 1:
+        raise PhotoError("the picture has no pixels")
+    if width * height > PIXEL_LIMIT:
+        raise PhotoError(
+            f"{width * height / 1e6:.0f} megapixels; the limit is {PIXEL_LIMIT // 1_000_000}, make it smaller"
+        )
+    if at_least is not None and image.format == "JPEG":
+        scale = at_least / min(width, height)
+        image.draft("RGB", (int(width * scale) + 1, int(height * scale) + 1))
+    image.load()
+    return _to_rgb(ImageOps.exif_transpose(image))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _from_high_depth(image).convert("RGB")
+    if image.mode in {"RGBA", "LA", "PA", "La", "RGBa"} or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, "white")
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _from_high_depth(image: Image.Image) -> Image.Image:
+    """8-bit grey from a picture of 16 or 32 bits a pixel, whose white is 65,535, 1.0 or its own brightest pixel."""
+    pixels = np.nan_to_num(np.asarray(image, dtype=np.float64), posinf=0.0, neginf=0.0)
+    brightest = float(pixels.max(initial=0.0))
+    if image.mode == "F":
+        white = max(1.0, brightest)
+    else:
+        white = 255.0 if brightest <= 255 and image.mode == "I" else max(65535.0, brightest)
+    return Image.fromarray((pixels.clip(0, white) / white * 255).round().astype(np.uint8))

@@ -1,0 +1,1 @@
+"""Photographs to vectors of attributes, and search over them."""

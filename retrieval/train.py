@@ -1,0 +1,386 @@
+"""Train the attribute network: `python -m retrieval.train`.
+
+Photos are decoded and resized once. The trunk starts from ImageNet weights; its shallow part can stay frozen, which
+halves the time of a step on a processor. Weights are averaged exponentially while training, and the average is what
+ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step the same, when started again.
+"""
+
+import ctypes
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+
+from retrieval.attributes import DEFAULT_SCHEMA, Schema, SchemaError, load_schema
+from retrieval.augment import augment
+from retrieval.data import LabelledPhotos, hold_out_senders, load_photo_array, read_labels
+from retrieval.losses import attributes_cross_entropy
+from retrieval.measure import fit_temperature, mean_average_precision
+from retrieval.network import AttributeNetwork, normalise
+from retrieval.tables import TableError
+from retrieval.trunks import PACKAGED_TRUNK, TrunkError, new_network
+from retrieval.weights import Model, save_model
+
+CACHE_SIZE = 288
+SECONDS_BETWEEN_CHECKPOINTS = 120
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained; kept in the checkpoint and in the weights file."""
+
+    trunk: str = PACKAGED_TRUNK
+    epochs: int = 30
+    batch: int = 32
+    size: int = 224
+    trunk_rate: float = 4e-4
+    rate: float = 2e-3
+    weight_decay: float = 0.02
+    smoothing: float = 0.1
+    average_decay: float = 0.998
+    freeze_shallow: bool = True
+    held_out: float = 0.08
+    seed: int = 0
+
+    def size_at(self, epoch: int) -> int:
+        """Side of the training squares in an epoch: small at first, where it is quick and detail matters little."""
+        share = epoch / max(1, self.epochs)
+        factor = 0.72 if share < 0.45 else 0.86 if share < 0.7 else 1.0
+        return round(self.size * factor / 32) * 32
+
+
+@dataclass
+class TrainState:
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    network: AttributeNetwork
+    average: AttributeNetwork
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    step: int = 0
+
+
+def start_state(network: AttributeNetwork, config: TrainConfig, steps: int) -> TrainState:
+    """Optimizer, schedule and average of a network about to be trained for this many steps."""
+    if config.freeze_shallow:
+        freeze_shallow(network)
+    average = AttributeNetwork(network.config)
+    average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
+    trunk = [p for p in network.trunk.parameters() if p.requires_grad]
+    rest = [p for name, p in network.named_parameters() if not name.startswith("trunk.")]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": [p for p in trunk if p.ndim > 1], "lr": config.trunk_rate},
+            {"params": [p for p in trunk if p.ndim <= 1], "lr": config.trunk_rate, "weight_decay": 0.0},
+            {"params": [p for p in rest if p.ndim > 1], "lr": config.rate},
+            {"params": [p for p in rest if p.ndim <= 1], "lr": config.rate, "weight_decay": 0.0},
+        ],
+        weight_decay=config.weight_decay,
+    )
+    rates = [group["lr"] for group in optimizer.param_groups]
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.15)
+    return TrainState(network, average.eval(), optimizer, scheduler)
+
+
+def freeze_shallow(network: AttributeNetwork) -> None:
+    """Keep the trunk's weights up to its first, stride-4 map as they are: their gradients cost most and teach least."""
+    last = str(network.trunk.feature_info.module_name()[0]).replace(".", "_")
+    names = [name for name, _ in network.trunk.named_parameters()]
+    upto = max(i for i, name in enumerate(names) if name.replace(".", "_").startswith(last + "_"))
+    for name in names[: upto + 1]:
+        network.trunk.get_parameter(name).requires_grad_(False)
+
+
+def set_training_mode(network: AttributeNetwork) -> None:
+    """Training mode, but frozen batch normalisation keeps the statistics that fit its frozen weights."""
+    network.train()
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+            module.eval()
+
+
+def train_step(state: TrainState, config: TrainConfig, photos: Tensor, targets: list[Tensor]) -> float:
+    """One step on a batch of normalised photos (B, 3, S, S); returns the loss."""
+    with torch.autocast(photos.device.type, torch.bfloat16, enabled=photos.device.type == "cuda"):
+        _, logits = state.network(photos)
+    loss = attributes_cross_entropy(logits, targets, config.smoothing)
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimizer.step()
+    state.scheduler.step()
+    state.step += 1
+    # A young average forgets faster, or it would hold on to the untrained heads.
+    decay = min(config.average_decay, (1 + state.step) / (10 + state.step))
+    with torch.no_grad():
+        for averaged, current in zip(
+            state.average.state_dict().values(), state.network.state_dict().values(), strict=True
+        ):
+            if averaged.is_floating_point():
+                averaged.lerp_(current, 1 - decay)
+            else:
+                averaged.copy_(current)
+    return float(loss.detach())
+
+
+@torch.inference_mode()
+def run_network(
+    network: AttributeNetwork, squares: np.ndarray, size: int, batch: int = 32
+) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Vectors (N, A, D) and A logits (N, V + 1) of letterboxed photos (N, S, S, 3), uint8, resized to `size`."""
+    device = next(network.parameters()).device
+    vectors, logits = [], []
+    for start in range(0, len(squares), batch):
+        photos = torch.from_numpy(np.ascontiguousarray(squares[start : start + batch])).to(device)
+        photos = normalise(photos.permute(0, 3, 1, 2))
+        photos = nn.functional.interpolate(photos, size=(size, size), mode="bilinear", antialias=True)
+        of_batch, logits_of_batch = network(photos)
+        vectors.append(of_batch.cpu().numpy())
+        logits.append([values.cpu().numpy() for values in logits_of_batch])
+    return np.concatenate(vectors), [np.concatenate(parts) for parts in zip(*logits, strict=True)]
+
+
+def measure_held_out(
+    network: AttributeNetwork, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
+) -> dict[str, float]:
+    """MAP in percent of each attribute on held-out photos."""
+    vectors, _ = run_network(network, squares, size)
+    values = labelled.values(schema)
+    return {
+        key: mean_average_precision(vectors[:, index], values[key], labelled.senders)[0]
+        for index, key in enumerate(schema.keys)
+    }
+
+
+def calibrate(
+    network: AttributeNetwork, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
+) -> tuple[float, ...]:
+    """One temperature an attribute, fitted on held-out photos that have a value; all 1 without such photos."""
+    if len(squares) == 0:
+        return (1.0,) * len(schema.keys)
+    _, logits = run_network(network, squares, size)
+    temperatures = []
+    for key, of_attribute in zip(schema.keys, logits, strict=True):
+        target = labelled.targets[key]
+        certain = target[:, :-1].max(axis=1) == 1
+        temperatures.append(fit_temperature(of_attribute[certain], target[certain].argmax(axis=1)))
+    return tuple(temperatures)
+
+
+def save_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
+    """Write all of the state to one file; an existing one is replaced whole."""
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(
+        {
+            "config": asdict(config),
+            "network_config": asdict(state.network.config),
+            "network": state.network.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "scheduler": state.scheduler.state_dict(),
+            "step": state.step,
+        },
+        unfinished,
+    )
+    unfinished.replace(path)
+
+
+def load_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
+    """Go on where a checkpoint stopped. Raises TrainError if it belongs to a run with other settings."""
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        network_config = {**stored["network_config"], "value_counts": tuple(stored["network_config"]["value_counts"])}
+        same = stored["config"] == asdict(config) and network_config == asdict(state.network.config)
+    except Exception as error:
+        raise TrainError(f"{path}: damaged; delete it to start anew") from error
+    if not same:
+        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
+    state.network.load_state_dict(stored["network"])
+    state.average.load_state_dict(stored["average"])
+    state.optimizer.load_state_dict(stored["optimizer"])
+    state.scheduler.load_state_dict(stored["scheduler"])
+    state.step = stored["step"]
+
+
+class TrainError(ValueError):
+    """A run that can't be started or continued; the message is one line."""
+
+
+def train(
+    labelled: LabelledPhotos,
+    schema: Schema,
+    network: AttributeNetwork,
+    config: TrainConfig,
+    run: Path,
+    device: torch.device,
+) -> Model | None:
+    """Train a network, or go on with a run that was stopped.
+
+    Args:
+        labelled: the photos and what is known of them; whole senders of them are held out for calibration.
+        schema: the attributes.
+        network: with a pre-trained trunk and new heads.
+        config: how to train.
+        run: folder for the photo array, the checkpoint and the log (`log.jsonl`, a line an epoch).
+        device: where to train.
+
+    Returns:
+        The averaged network with its temperatures, or None if the user stopped the run; it goes on when called again.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
+    with _progress() as progress:
+        task = progress.add_task("reading photos", total=len(labelled.paths))
+        squares = load_photo_array(
+            labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done)
+        )
+    taught = labelled.subset(np.flatnonzero(~held_out))
+    unseen = labelled.subset(np.flatnonzero(held_out))
+    taught_squares = torch.from_numpy(squares[~held_out])
+    unseen_squares = squares[held_out]
+    targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
+
+    batches = len(taught.ids) // min(config.batch, len(taught.ids))
+    network.to(device, memory_format=torch.channels_last)
+    state = start_state(network, config, config.epochs * batches)
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        load_checkpoint(state, config, checkpoint)
+        print(f"going on at step {state.step} of {config.epochs * batches}")
+
+    saved = time.monotonic()
+    with _stop_on_interrupt() as stop, _progress() as progress:
+        for epoch in range(state.step // batches, config.epochs):
+            began, losses = time.monotonic(), []
+            size = config.size_at(epoch)
+            order = torch.randperm(len(taught.ids), generator=torch.Generator().manual_seed(config.seed * 1000 + epoch))
+            task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}, {size} px", total=batches)
+            set_training_mode(network)
+            for batch in range(state.step - epoch * batches, batches):
+                rows = order[batch * config.batch : (batch + 1) * config.batch]
+                random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
+                photos = augment(taught_squares[rows].to(device).permute(0, 3, 1, 2), size, random)
+                torch.manual_seed(config.seed * 1_000_000 + state.step)  # dropout, so that a resumed run is the same
+                losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
+                progress.update(task, completed=batch + 1)
+                if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    save_checkpoint(state, config, checkpoint)
+                    saved = time.monotonic()
+                if stop():
+                    print(f"stopped after step {state.step}; the same command goes on from here")
+                    return None
+            progress.remove_task(task)
+            save_checkpoint(state, config, checkpoint)
+            row: dict[str, float] = {
+                "epoch": epoch + 1,
+                "loss": float(np.mean(losses)),
+                "seconds": time.monotonic() - began,
+            }
+            if len(unseen.ids):
+                row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size)
+            rounded = {key: round(value, 3) for key, value in row.items()}
+            print(json.dumps(rounded), flush=True)
+            with (run / "log.jsonl").open("a") as log:
+                log.write(json.dumps(rounded) + "\n")
+    state.average.to("cpu")
+    temperatures = calibrate(state.average, unseen_squares, unseen, schema, config.size)
+    notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
+    return Model(state.average, schema, config.size, temperatures, notes)
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep freed memory: fetching the same large blocks from the system every step takes a third of it."""
+    if sys.platform == "linux":
+        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in malloc.h
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "mallopt"):
+            libc.mallopt(mmap_max, 0)
+            libc.mallopt(trim_threshold, 2**31 - 1)
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
+    )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request to stop after the step; a second one acts as usual."""
+    wanted = False
+
+    def request(*_: object) -> None:
+        nonlocal wanted
+        wanted = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, request)
+    try:
+        yield lambda: wanted
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device "auto" (the GPU where there is one), "cpu" or "cuda". Raises TrainError where it is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise TrainError("--device cuda: there is no GPU that torch can use; give --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def main(
+    photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
+    labels: Annotated[Path, typer.Option(help="CSV: id, sender, split and the attributes")],
+    run: Annotated[Path, typer.Option(help="folder for the cache, the checkpoint and the log")],
+    out: Annotated[Path, typer.Option(help="weights file to write")],
+    readings: Annotated[Path | None, typer.Option(help="CSV of all readings, where labels are empty")] = None,
+    schema: Annotated[Path, typer.Option(help="attributes file")] = DEFAULT_SCHEMA,
+    split: Annotated[str, typer.Option(help="train on rows of this split; '' for all")] = "train",
+    trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
+    epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
+    batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
+    size: Annotated[int, typer.Option(min=64, max=CACHE_SIZE, help="side of the squares in pixels")] = TrainConfig.size,
+    freeze_shallow: Annotated[bool, typer.Option(help="keep the trunk's shallow part as it is")] = True,
+    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos for calibration")] = 0.08,
+    seed: Annotated[int, typer.Option()] = TrainConfig.seed,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+) -> None:
+    """Train the attribute network; start it again to go on with a run that was stopped."""
+    config = TrainConfig(
+        trunk=trunk,
+        epochs=epochs,
+        batch=batch,
+        size=size,
+        freeze_shallow=freeze_shallow,
+        held_out=held_out,
+        seed=seed,
+    )
+    try:
+        attributes = load_schema(schema)
+        labelled = read_labels(photos, labels, attributes, split, readings)
+        keep_freed_memory()
+        torch.manual_seed(seed)
+        network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
+        model = train(labelled, attributes, network, config, run, choose_device(device))
+        if model is None:
+            raise typer.Exit(1)
+        save_model(model, out)
+        print(f"wrote {out}")
+    except (SchemaError, TableError, TrunkError, TrainError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(1) from error
+
+
+if __name__ == "__main__":
+    typer.run(main)
