@@ -1,0 +1,584 @@
+"""The catalogue: a folder that holds items, their photos' vectors and values, and the index over them.
+
+The database is the truth; the vector index is made from it. Photos are stored in small transactions as they are
+embedded, so a build that is killed loses at most the last few. `finish` then writes the index beside the old one and
+replaces the manifest in one step: whoever opens the catalogue sees the old state or the new one.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from alembic import command
+from alembic.config import Config
+from filelock import FileLock, Timeout
+from numpy.typing import NDArray
+from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, inspect, make_url, select, text, update
+
+from index.filters import as_number, photos_where
+from index.rows import REVISION, Fact, Item, Label, Photo, Prediction, Rejected
+from index.storage import CatalogError, Manifest, ModelInfo, read_manifest, replace_file, sha256, write_manifest
+from index.vectors import FaissIndex, Ids, IndexFileError, Vectors
+from index.where import Condition
+
+DATABASE = "catalog.db"
+REJECTED = "rejected.csv"
+IDS_AT_ONCE = 500  # databases limit the parameters of one statement
+
+
+@dataclass(frozen=True)
+class NewPhoto:
+    """An embedded photo to store; `vector` is a whole row, `values` and `confidences` have an entry an attribute."""
+
+    item: str
+    path: str
+    size: int
+    modified: int
+    vector: NDArray[np.float32]
+    values: dict[str, str]
+    confidences: dict[str, float]
+
+
+@dataclass(frozen=True)
+class KnownPhoto:
+    """A photo that is stored already."""
+
+    id: int
+    path: str
+    item: str
+    size: int
+    modified: int
+    model: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An attribute of a hit: the cosine with the query's, its value, how sure, and whether a person gave it."""
+
+    score: float
+    value: str
+    confidence: float
+    labelled: bool
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A found item, by its best photo; `score` is the weighted mean of the cosines of the attributes asked for."""
+
+    id: str
+    photo: str
+    score: float
+    attributes: dict[str, Seen]
+
+
+class Catalog:
+    """An open catalogue; see `open_catalog` and `write_catalog`."""
+
+    def __init__(self, folder: Path, engine: Engine, manifest: Manifest | None) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.warnings: list[str] = []
+        self._engine = engine
+        self._index: FaissIndex | None = None
+
+    # Reading
+
+    @property
+    def model(self) -> ModelInfo:
+        """The model of the last finished state. Raises CatalogError if there is none."""
+        return self._finished().model
+
+    def _finished(self) -> Manifest:
+        if self.manifest is None:
+            raise CatalogError(f"{self.folder}: its first build was not finished; run the same build command again")
+        return self.manifest
+
+    def item(self, key: str) -> tuple[Vectors, dict[str, str], str]:
+        """An item's rows (M, D), one a photo, and the values and the path of its first photo.
+
+        Raises CatalogError if there is no such item.
+        """
+        query = (
+            select(Photo.id, Photo.vectors, Photo.path)
+            .join(Item)
+            .where(Item.key == key, Photo.model == self.model.fingerprint)
+            .order_by(Photo.id)
+        )
+        with self._engine.connect() as connection:
+            photos = connection.execute(query).all()
+            if not photos:
+                raise CatalogError(f"{self.folder}: there is no item '{key}'")
+            seen = self._values(connection, [photos[0].id])[photos[0].id]
+        rows = np.stack([np.frombuffer(photo.vectors, np.float32) for photo in photos])
+        return rows, {name: value for name, (value, *_) in seen.items()}, photos[0].path
+
+    def search(
+        self,
+        queries: Vectors,
+        weights: dict[str, float],
+        k: int,
+        where: Condition | None = None,
+        without: str | None = None,
+    ) -> list[Hit]:
+        """The k items whose best photo has the largest weighted mean of cosines with the query.
+
+        Args:
+            queries: (M, D) rows, one a photo of the query; the best of them counts.
+            weights: for each attribute that counts, how much (positive).
+            k: how many items at most.
+            where: only photos for which this holds are compared.
+            without: id of an item that is left out.
+        """
+        spans = self.model.spans()
+        masked = np.zeros_like(queries)
+        for key, weight in weights.items():
+            start, stop = spans[key]
+            masked[:, start:stop] = queries[:, start:stop] * weight / sum(weights.values())
+        index = self._opened_index()
+        with self._engine.connect() as connection:
+            allowed = None
+            if where is not None:
+                found = connection.scalars(photos_where(connection, where, tuple(spans)))
+                allowed = np.fromiter(found, np.int64)
+            wanted = len(index) if allowed is None else len(allowed)
+            ask = min(wanted, k + 8)
+            while True:
+                ids = self._best_ids(index.search(masked, ask, allowed)) if ask else np.zeros(0, np.int64)
+                hits = self._hits(connection, ids, queries, masked, spans, without)
+                if len(hits) >= k or ask >= wanted:
+                    return hits[:k]
+                # Several photos of one item were among the best, or the item left out, or removed photos.
+                ask = min(wanted, ask * 4)
+
+    def _best_ids(self, found: tuple[Vectors, Ids]) -> Ids:
+        scores, ids = (array.ravel() for array in found)
+        return ids[np.argsort(-scores, kind="stable")][: len(ids)]
+
+    def _hits(
+        self,
+        connection: Connection,
+        ids: Ids,
+        queries: Vectors,
+        masked: Vectors,
+        spans: dict[str, tuple[int, int]],
+        without: str | None,
+    ) -> list[Hit]:
+        wanted = list(dict.fromkeys(int(one) for one in ids if one >= 0))
+        rows = {}
+        for some in _chunks(wanted):
+            query = (
+                select(Photo.id, Photo.path, Photo.vectors, Item.id, Item.key).join(Item).where(Photo.id.in_(some))
+            )
+            rows.update({row[0]: row for row in connection.execute(query)})
+        best: dict[str, tuple[float, int, Vectors, Vectors]] = {}
+        for photo_id in wanted:
+            # A photo that is gone from the database is only waiting to be dropped from the index.
+            if photo_id not in rows or rows[photo_id][4] == without:
+                continue
+            vector = np.frombuffer(rows[photo_id][2], np.float32)
+            scores = masked @ vector
+            query_row = queries[int(scores.argmax())]
+            key = rows[photo_id][4]
+            if key not in best or scores.max() > best[key][0]:
+                best[key] = (float(scores.max()), photo_id, vector, query_row)
+        ranked = sorted(best.items(), key=lambda entry: -entry[1][0])
+        seen = self._values(connection, [entry[1][1] for entry in ranked])
+        hits = []
+        for key, (score, photo_id, vector, query_row) in ranked:
+            attributes = {
+                name: Seen(float(vector[start:stop] @ query_row[start:stop]), *seen[photo_id].get(name, ("", 0.0, False)))
+                for name, (start, stop) in spans.items()
+            }
+            hits.append(Hit(key, rows[photo_id][1], score, attributes))
+        return hits
+
+    def _values(self, connection: Connection, photos: list[int]) -> dict[int, dict[str, tuple[str, float, bool]]]:
+        found: dict[int, dict[str, tuple[str, float, bool]]] = {photo: {} for photo in photos}
+        for some in _chunks(photos):
+            predicted = select(Prediction.photo_id, Prediction.attribute, Prediction.value, Prediction.confidence)
+            for photo, name, value, confidence in connection.execute(predicted.where(Prediction.photo_id.in_(some))):
+                found[photo][name] = (value, confidence, False)
+            labelled = select(Photo.id, Label.attribute, Label.value).join(Label, Label.item_id == Photo.item_id)
+            for photo, name, value in connection.execute(labelled.where(Photo.id.in_(some))):
+                found[photo][name] = (value, 1.0, True)
+        return found
+
+    def _opened_index(self) -> FaissIndex:
+        if self._index is None:
+            self._index = self._load_index()
+        return self._index
+
+    def _load_index(self) -> FaissIndex:
+        """The index's file, or if it is damaged one made anew in memory, with a warning."""
+        manifest = self._finished()
+        try:
+            path = self.folder / manifest.index_file
+            if path.stat().st_size == manifest.index_bytes:
+                return FaissIndex.load(path)
+        except (IndexFileError, OSError):
+            pass
+        self.warnings.append(f"{self.folder}: the index file is missing or damaged; made anew from the database")
+        index = _empty_index(manifest.model)
+        with self._engine.connect() as connection:
+            _bring_up_to_date(connection, index, manifest.model)
+        return index
+
+    def info(self) -> dict[str, object]:
+        """Counts and facts about the catalogue, ready for JSON."""
+        manifest = self._finished()
+        model = manifest.model
+        with self._engine.connect() as connection:
+            stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
+            rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
+            values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
+            counts = select(Prediction.attribute, Prediction.value, func.count()).group_by(
+                Prediction.attribute, Prediction.value
+            )
+            for attribute, value, count in connection.execute(counts):
+                if attribute in values:
+                    values[attribute][value] = count
+        return {
+            "items": self.count_items(),
+            "photos": manifest.photos,
+            "waiting": stored - manifest.photos,
+            "rejected": rejected,
+            "built": manifest.built,
+            "model": model.fingerprint,
+            "index": self._opened_index().kind,
+            "index_bytes": manifest.index_bytes,
+            "database": manifest.database or DATABASE,
+            "values": values,
+        }
+
+    def verify(self) -> list[str]:
+        """Check everything that is stored against everything else; returns what is wrong, a line each."""
+        problems = []
+        manifest = self._finished()
+        model = manifest.model
+        path = self.folder / manifest.index_file
+        if not path.is_file():
+            problems.append(f"{path}: missing; run build again, no photo is embedded anew")
+        elif sha256(path) != manifest.index_sha256:
+            problems.append(f"{path}: its checksum is wrong; run build again, no photo is embedded anew")
+        with self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                answers = list(connection.scalars(text("PRAGMA integrity_check")))
+                if answers != ["ok"]:
+                    problems.append(f"{self.folder / DATABASE}: damaged ({answers[0]}); restore it from a backup")
+            lengths = select(func.count()).select_from(Photo).where(func.length(Photo.vectors) != 4 * model.dimensions)
+            if wrong := connection.scalar(lengths.where(Photo.model == model.fingerprint)):
+                problems.append(f"{self.folder}: {wrong} photos with vectors of a wrong length; remove and add them")
+            stored = set(connection.scalars(select(Photo.id)))
+            gone = sum(not Path(name).exists() for name in connection.scalars(select(Photo.path)))
+        if not problems and (lost := len(stored - set(self._opened_index().ids().tolist()))):
+            problems.append(f"{self.folder}: {lost} photos are not searchable yet; run build again")
+        if gone:
+            problems.append(f"{self.folder}: {gone} photos are no longer where they were; build with --prune drops them")
+        return problems
+
+    # Writing
+
+    def known_photos(self) -> list[KnownPhoto]:
+        """The newest row of every stored photo."""
+        query = (
+            select(Photo.id, Photo.path, Item.key, Photo.size, Photo.modified, Photo.model)
+            .join(Item)
+            .order_by(Photo.id)
+        )
+        with self._engine.connect() as connection:
+            newest = {row.path: KnownPhoto(*row) for row in connection.execute(query)}
+        return list(newest.values())
+
+    def count_items(self) -> int:
+        """How many items there are."""
+        with self._engine.connect() as connection:
+            return connection.scalar(select(func.count()).select_from(Item)) or 0
+
+    def store(self, photos: Sequence[NewPhoto], model: str) -> None:
+        """Store embedded photos in one transaction, with items for those that have none yet."""
+        if not photos:
+            return
+        with self._engine.begin() as connection:
+            items = _item_ids(connection, [photo.item for photo in photos])
+            rows = [
+                {
+                    "item_id": items[photo.item],
+                    "path": photo.path,
+                    "size": photo.size,
+                    "modified": photo.modified,
+                    "model": model,
+                    "vectors": np.ascontiguousarray(photo.vector, np.float32).tobytes(),
+                }
+                for photo in photos
+            ]
+            ids = connection.scalars(insert(Photo).returning(Photo.id, sort_by_parameter_order=True), rows).all()
+            connection.execute(
+                insert(Prediction),
+                [
+                    {"photo_id": row, "attribute": key, "value": value, "confidence": float(photo.confidences[key])}
+                    for row, photo in zip(ids, photos, strict=True)
+                    for key, value in photo.values.items()
+                ],
+            )
+            _forget_rejected(connection, [photo.path for photo in photos])
+
+    def move(self, photo: int, item: str, path: str) -> None:
+        """Note that a stored photo lies elsewhere now, or belongs to another item."""
+        with self._engine.begin() as connection:
+            item_id = _item_ids(connection, [item])[item]
+            connection.execute(update(Photo).where(Photo.id == photo).values(item_id=item_id, path=path))
+
+    def reject(self, reasons: dict[str, str]) -> None:
+        """Note files or rows that can't be used, and why."""
+        with self._engine.begin() as connection:
+            _forget_rejected(connection, list(reasons))
+            if reasons:
+                rows = [{"path": path, "reason": reason} for path, reason in reasons.items()]
+                connection.execute(insert(Rejected), rows)
+
+    def rejected(self) -> dict[str, str]:
+        """What could not be used, and why."""
+        with self._engine.connect() as connection:
+            query = select(Rejected.path, Rejected.reason).order_by(Rejected.path)
+            return {path: reason for path, reason in connection.execute(query)}
+
+    def forget_rejected(self) -> None:
+        """Empty the list of what could not be used."""
+        with self._engine.begin() as connection:
+            connection.execute(delete(Rejected))
+
+    def set_labels(self, labels: dict[str, dict[str, str]]) -> list[str]:
+        """Set people's values of items' attributes; an empty value takes the label away. Returns ids not in here."""
+        return self._set_cells(
+            labels, Label, lambda item, name, value: {"item_id": item, "attribute": name, "value": value}
+        )
+
+    def set_facts(self, facts: dict[str, dict[str, str]]) -> list[str]:
+        """Set metadata of items; an empty text takes it away. Returns ids not in here."""
+        return self._set_cells(
+            facts,
+            Fact,
+            lambda item, name, value: {"item_id": item, "name": name, "text": value, "number": as_number(value)},
+        )
+
+    def _set_cells(self, cells, table, row):  # type: ignore[no-untyped-def]
+        column = Label.attribute if table is Label else Fact.name
+        with self._engine.begin() as connection:
+            items = _known_item_ids(connection, list(cells))
+            for key, of_item in cells.items():
+                if key in items and of_item:
+                    connection.execute(
+                        delete(table).where(table.item_id == items[key], column.in_(list(of_item)))
+                    )
+            rows = [
+                row(items[key], name, value)
+                for key, of_item in cells.items()
+                if key in items
+                for name, value in of_item.items()
+                if value
+            ]
+            if rows:
+                connection.execute(insert(table), rows)
+        return [key for key in cells if key not in items]
+
+    def remove(self, items: Sequence[str]) -> list[str]:
+        """Remove items with all that is known of them. Returns those that are not in here."""
+        with self._engine.begin() as connection:
+            known = _known_item_ids(connection, items)
+            for some in _chunks(list(known.values())):
+                connection.execute(delete(Item).where(Item.id.in_(some)))
+        return [key for key in items if key not in known]
+
+    def remove_photos(self, photos: Sequence[int]) -> None:
+        """Remove photos; items that have no photo left go at the next `finish`."""
+        with self._engine.begin() as connection:
+            for some in _chunks(list(photos)):
+                connection.execute(delete(Photo).where(Photo.id.in_(some)))
+
+    def finish(self, model: ModelInfo) -> None:
+        """Make what is stored the current state: write the index, the list of rejected files and the manifest."""
+        with self._engine.connect() as connection:
+            index = self._reusable_index(model) or _empty_index(model)
+            _bring_up_to_date(connection, index, model)
+        generation = self.manifest.generation + 1 if self.manifest else 1
+        name = f"index-{generation}.faiss"
+        replace_file(self.folder / name, index.save)
+        replace_file(self.folder / REJECTED, self._write_rejected)
+        url = self._engine.url
+        manifest = Manifest(
+            generation=generation,
+            index_file=name,
+            index_bytes=(self.folder / name).stat().st_size,
+            index_sha256=sha256(self.folder / name),
+            photos=len(index),
+            built=datetime.now(UTC).isoformat(timespec="seconds"),
+            model=model,
+            # A password stays out of files; the database's own means (PGPASSWORD, .pgpass) bring it.
+            database=None if _is_own_file(url, self.folder) else url.set(password=None).render_as_string(),
+        )
+        write_manifest(self.folder, manifest)
+        self.manifest, self._index = manifest, index
+        for old in self.folder.glob("index-*.faiss*"):
+            if old.name != name:
+                old.unlink(missing_ok=True)
+        self._drop_superseded(model, index)
+
+    def _reusable_index(self, model: ModelInfo) -> FaissIndex | None:
+        if self.manifest is None or self.manifest.model.fingerprint != model.fingerprint:
+            return None
+        path = self.folder / self.manifest.index_file
+        try:
+            return FaissIndex.load(path) if sha256(path) == self.manifest.index_sha256 else None
+        except (IndexFileError, OSError):
+            return None
+
+    def _drop_superseded(self, model: ModelInfo, index: FaissIndex) -> None:
+        """Delete rows of photos that were embedded again, and items without photos, now that no index needs them."""
+        with self._engine.begin() as connection:
+            stored = np.fromiter(connection.scalars(select(Photo.id)), np.int64)
+            for some in _chunks(np.setdiff1d(stored, index.ids()).tolist()):
+                connection.execute(delete(Photo).where(Photo.id.in_(some)))
+            connection.execute(delete(Item).where(~select(Photo.id).where(Photo.item_id == Item.id).exists()))
+
+    def _write_rejected(self, path: Path) -> None:
+        with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
+            writer = csv.writer(file)
+            writer.writerow(["path", "reason"])
+            writer.writerows(self.rejected().items())
+
+
+def open_catalog(folder: Path) -> Catalog:
+    """Open a finished catalogue for searching. Raises CatalogError if there is none, or one of another version."""
+    manifest = read_manifest(folder)
+    if manifest is None:
+        if (folder / DATABASE).exists():
+            raise CatalogError(f"{folder}: its first build was not finished; run the same build command again")
+        raise CatalogError(f"{folder}: there is no catalogue here; build one with python -m retrieval.index build")
+    engine = _connect(folder, manifest.database)
+    _check_revision(folder, engine)
+    return Catalog(folder, engine, manifest)
+
+
+@contextmanager
+def write_catalog(folder: Path, database: str | None = None, create: bool = True) -> Iterator[Catalog]:
+    """Open a catalogue for writing, alone; it is made if it is not there.
+
+    Args:
+        folder: the catalogue's folder.
+        database: URL of the database for a new catalogue; default: an SQLite file in the folder.
+        create: whether to make a catalogue where there is none.
+
+    Raises:
+        CatalogError: another command is writing to it, or it is of another version, or there is none to change.
+    """
+    manifest = read_manifest(folder)
+    if manifest is None and not create:
+        open_catalog(folder)  # says why not
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / "lock", timeout=0)
+    try:
+        with lock:
+            manifest = read_manifest(folder)
+            engine = _connect(folder, database or (manifest.database if manifest else None))
+            _migrate(folder, engine)
+            try:
+                yield Catalog(folder, engine, manifest)
+            finally:
+                engine.dispose()
+    except Timeout as error:
+        raise CatalogError(f"{folder}: another command is writing to it; wait until that ends") from error
+
+
+def _connect(folder: Path, database: str | None) -> Engine:
+    url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
+    engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
+    if engine.dialect.name == "sqlite":
+
+        @event.listens_for(engine, "connect")
+        def _enforce_foreign_keys(connection, _record):  # type: ignore[no-untyped-def]
+            connection.execute("PRAGMA foreign_keys = ON")
+
+    return engine
+
+
+def _is_own_file(url: URL, folder: Path) -> bool:
+    return url.get_backend_name() == "sqlite" and url.database == str(folder / DATABASE)
+
+
+def _check_revision(folder: Path, engine: Engine) -> None:
+    with engine.connect() as connection:
+        known = inspect(connection).has_table("alembic_version")
+        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
+    if found != REVISION:
+        raise CatalogError(
+            f"{folder}: its database is of version {found or 'none'}, this erimoto reads {REVISION}; "
+            "an older one is brought up to date by build, a newer one needs a newer erimoto"
+        )
+
+
+def _migrate(folder: Path, engine: Engine) -> None:
+    with engine.begin() as connection:
+        if inspect(connection).has_table("alembic_version"):
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            if found == REVISION:
+                return
+            if not _is_older(str(found)):
+                raise CatalogError(f"{folder}: its database is of version {found}; it needs a newer erimoto")
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _is_older(revision: str) -> bool:
+    return re.fullmatch(r"\d{4}", revision) is not None and revision < REVISION
+
+
+def _empty_index(model: ModelInfo) -> FaissIndex:
+    return FaissIndex(model.dimensions, list(model.spans().values()))
+
+
+def _bring_up_to_date(connection: Connection, index: FaissIndex, model: ModelInfo) -> None:
+    """Make the index hold the newest row of each photo path that the model embedded, and no others."""
+    newest = select(func.max(Photo.id)).where(Photo.model == model.fingerprint).group_by(Photo.path)
+    wanted = np.fromiter(connection.scalars(newest), np.int64)
+    held = index.ids()
+    index.remove(np.setdiff1d(held, wanted))
+    missing = np.setdiff1d(wanted, held)
+    ids, rows = [], []
+    for some in _chunks(missing.tolist()):
+        for photo, vectors in connection.execute(select(Photo.id, Photo.vectors).where(Photo.id.in_(some))):
+            ids.append(photo)
+            rows.append(np.frombuffer(vectors, np.float32))
+    if ids:
+        index.add(np.array(ids, np.int64), np.stack(rows))
+
+
+def _known_item_ids(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
+    known: dict[str, int] = {}
+    for some in _chunks(list(dict.fromkeys(keys))):
+        known.update({row[0]: row[1] for row in connection.execute(select(Item.key, Item.id).where(Item.key.in_(some)))})
+    return known
+
+
+def _item_ids(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
+    known = _known_item_ids(connection, keys)
+    if new := [{"key": key} for key in dict.fromkeys(keys) if key not in known]:
+        connection.execute(insert(Item), new)
+        known = _known_item_ids(connection, keys)
+    return known
+
+
+def _forget_rejected(connection: Connection, paths: list[str]) -> None:
+    for some in _chunks(paths):
+        connection.execute(delete(Rejected).where(Rejected.path.in_(some)))
+
+
+def _chunks(values: list) -> Iterator[list]:  # type: ignore[type-arg]
+    for start in range(0, len(values), IDS_AT_ONCE):
+        yield values[start : start + IDS_AT_ONCE]

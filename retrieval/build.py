@@ -1,0 +1,250 @@
+"""Bring photographs into a catalogue, and take items out of it."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from index.catalog import Catalog, KnownPhoto, NewPhoto, write_catalog
+from index.storage import CatalogError, ModelInfo
+from retrieval.attributes import Schema
+from retrieval.console import progress_bar
+from retrieval.data import find_photos
+from retrieval.embed import embed_files, photo_ids
+from retrieval.embedder import Embedder
+from retrieval.tables import TableError, check_values, read_table
+
+
+@dataclass
+class BuildReport:
+    """What a build did: photos by what became of them, items, and what the user should know."""
+
+    embedded: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    rejected: int = 0
+    items: int = 0
+    remarks: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class ItemTables:
+    """What CSV files say: the item of each photo's own id, and labels and metadata of each item."""
+
+    item_of_photo: dict[str, str]
+    labels: dict[str, dict[str, str]]
+    facts: dict[str, dict[str, str]]
+    named_photos: dict[str, str]  # photo ids that a file names -> where it does
+    left_out: dict[str, str]  # row -> why it was left out
+
+
+def model_info(embedder: Embedder) -> ModelInfo:
+    """What a catalogue keeps of an embedder."""
+    prototypes = {
+        key: {value: vector.tolist() for value, vector in of_key.items()}
+        for key, of_key in embedder.prototypes().items()
+    }
+    return ModelInfo(embedder.fingerprint, embedder.dimensions, prototypes, embedder.schema.to_json())
+
+
+def build(
+    places: Sequence[Path],
+    folder: Path,
+    embedder: Embedder,
+    labels: Path | None = None,
+    metadata: Path | None = None,
+    database: str | None = None,
+    prune: bool = False,
+    create: bool = True,
+) -> BuildReport:
+    """Bring photos into a catalogue: new and changed ones are embedded, others left as they are.
+
+    Args:
+        places: photo files and folders.
+        folder: the catalogue.
+        embedder: with the weights that the catalogue was built with, unless `create`, which embeds all anew with others.
+        labels: CSV with the column id and attributes; a value given goes before the one seen. Other columns become
+            metadata.
+        metadata: CSV with the column id and any others. With a column `photo` (a photo's path in its folder, with or
+            without suffix), `id` names the item that the photo belongs to.
+        database: URL of the database for a new catalogue.
+        prune: whether to remove photos that are no longer at their place.
+        create: whether the catalogue may be new, or built with other weights.
+
+    Raises:
+        CatalogError, TableError: with one line for the user. What was stored before stays.
+    """
+    paths = find_photos(places)
+    if not paths:
+        raise CatalogError(f"{places[0]}: no photos there; give files or folders of photos")
+    tables = read_item_tables(embedder.schema, labels, metadata)
+    report = BuildReport()
+    with write_catalog(folder, database, create) as catalog:
+        if not create and catalog.model.fingerprint != embedder.fingerprint:
+            raise CatalogError(f"{folder}: was built with other weights; name them with --weights, or build it anew")
+        if create:
+            catalog.forget_rejected()  # everything given is looked at again
+        _embed_new(catalog, places, paths, embedder, tables, report)
+        _reject_rows(catalog, places, paths, tables)
+        catalog.set_labels(tables.labels)
+        catalog.set_facts(tables.facts)
+        _drop_vanished(catalog, prune, report)
+        catalog.finish(model_info(embedder))
+        report.rejected = len(catalog.rejected())
+        report.items = catalog.count_items()
+    return report
+
+
+def remove(items: Sequence[str], folder: Path) -> list[str]:
+    """Remove items from a catalogue; returns the ids that are not in it."""
+    with write_catalog(folder, create=False) as catalog:
+        unknown = catalog.remove(items)
+        if len(unknown) < len(items):
+            catalog.finish(catalog.model)
+    return unknown
+
+
+def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:
+    """Read the CSV files given with --labels and --metadata. Raises TableError."""
+    tables = ItemTables({}, {}, {}, {}, {})
+    for path in (labels, metadata):
+        if path is None:
+            continue
+        by_photo = path is metadata and "photo" in read_table(path).columns
+        table = read_table(path, required=("photo",) if by_photo else ("id",))
+        attributes = [key for key in schema.keys if key in table.columns] if path is labels else []
+        if path is labels:
+            if not attributes:
+                raise TableError(f"{path}: has no column of an attribute ({', '.join(schema.keys)})")
+            check_values(path, table, schema)
+        seen: set[str] = set()
+        for number, row in enumerate(table.rows, start=2):
+            photo = Path(row["photo"]).with_suffix("").as_posix() if by_photo else row["id"]
+            item = row.get("id") or photo
+            if not photo:
+                tables.left_out[f"{path.name}, row {number}"] = "names no photo"
+                continue
+            if photo in seen:
+                tables.left_out[f"{path.name}, row {number}"] = f"'{photo}' stands in an earlier row already"
+                continue
+            seen.add(photo)
+            tables.named_photos.setdefault(photo, path.name)
+            if item != photo:
+                tables.item_of_photo[photo] = item
+            if attributes:
+                tables.labels.setdefault(item, {}).update({key: row[key] for key in attributes})
+            others = {key: row[key] for key in table.columns if key not in {"id", "photo", *schema.keys}}
+            facts = tables.facts.setdefault(item, {})
+            facts.update({key: value for key, value in others.items() if value or key not in facts})
+    return tables
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A photo file that was found: its absolute path as text, its item, and its state on disk."""
+
+    path: Path
+    name: str
+    item: str
+    size: int
+    modified: int
+
+
+def _embed_new(
+    catalog: Catalog,
+    places: Sequence[Path],
+    paths: list[Path],
+    embedder: Embedder,
+    tables: ItemTables,
+    report: BuildReport,
+) -> None:
+    known = catalog.known_photos()
+    found, rejected = _look_at(known, places, paths, tables)
+    catalog.reject(rejected)
+    wanted = _not_stored(catalog, known, found, embedder.fingerprint)
+    report.unchanged = len(found) - len(wanted)
+    if not wanted:
+        return
+    with progress_bar("embedding", len(wanted)) as advance:
+        for batch in embed_files(embedder, [photo.path for photo in wanted]):
+            seen = batch.embeddings
+            rows = np.concatenate([seen.vectors[key] for key in embedder.schema.keys], axis=1)
+            photos = [
+                NewPhoto(
+                    wanted[position].item,
+                    wanted[position].name,
+                    wanted[position].size,
+                    wanted[position].modified,
+                    rows[row],
+                    {key: values[row] for key, values in seen.values.items()},
+                    {key: float(confidences[row]) for key, confidences in seen.confidences.items()},
+                )
+                for row, position in enumerate(batch.positions)
+            ]
+            catalog.store(photos, embedder.fingerprint)
+            catalog.reject({wanted[position].name: reason for position, reason in batch.rejected.items()})
+            report.embedded += len(photos)
+            advance(len(batch.positions) + len(batch.rejected))
+
+
+def _look_at(
+    known: list[KnownPhoto], places: Sequence[Path], paths: list[Path], tables: ItemTables
+) -> tuple[list[_Found], dict[str, str]]:
+    """The files' items and states; and the files that can't be taken, with the reason."""
+    # A photo keeps its id against newcomers while its file is there.
+    taken = {photo.item: photo.path for photo in known if Path(photo.path).exists()}
+    found: list[_Found] = []
+    rejected: dict[str, str] = {}
+    for path, own_id in zip(paths, photo_ids(places, paths), strict=True):
+        name = os.path.abspath(path)  # noqa: PTH100 (Path.resolve would follow links: two links, one photo)
+        grouped = own_id in tables.item_of_photo
+        item = tables.item_of_photo.get(own_id, own_id)
+        try:
+            name.encode("utf-8")
+            if not grouped and taken.setdefault(item, name) != name:
+                rejected[name] = f"duplicate id '{item}', which {taken[item]} has"
+                continue
+            status = path.stat()
+        except UnicodeEncodeError:
+            rejected[name.encode("utf-8", "backslashreplace").decode()] = "its name is not UTF-8; rename it"
+        except OSError as error:
+            rejected[name] = error.strerror or "can't be read"
+        else:
+            found.append(_Found(path, name, item, status.st_size, status.st_mtime_ns))
+    return found, rejected
+
+
+def _not_stored(catalog: Catalog, known: list[KnownPhoto], found: list[_Found], model: str) -> list[_Found]:
+    """The files that are not stored as they are on disk; notes which have moved or belong to another item now."""
+    by_path = {photo.path: photo for photo in known}
+    vanished = {photo.item: photo for photo in known if not Path(photo.path).exists()}
+    wanted = []
+    for photo in found:
+        stored = by_path.get(photo.name) or vanished.get(photo.item)
+        if stored is None or (stored.size, stored.modified, stored.model) != (photo.size, photo.modified, model):
+            wanted.append(photo)
+        elif (stored.path, stored.item) != (photo.name, photo.item):
+            catalog.move(stored.id, photo.item, photo.name)
+    return wanted
+
+
+def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], tables: ItemTables) -> None:
+    """List the rows of CSV files that were left out, and those whose photo is nowhere."""
+    there = set(photo_ids(places, paths)) | {photo.item for photo in catalog.known_photos()}
+    missing = {
+        f"{photo} ({table})": "there is no such photo"
+        for photo, table in tables.named_photos.items()
+        if photo not in there
+    }
+    catalog.reject(tables.left_out | missing)
+
+
+def _drop_vanished(catalog: Catalog, prune: bool, report: BuildReport) -> None:
+    gone = [photo.id for photo in catalog.known_photos() if not Path(photo.path).exists()]
+    if gone and prune:
+        catalog.remove_photos(gone)
+        report.removed = len(gone)
+    elif gone:
+        report.remarks.append(f"{len(gone)} photos are no longer where they were; --prune removes them")

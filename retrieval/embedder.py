@@ -1,0 +1,148 @@
+"""The embedder: photographs in, one vector, value and confidence an attribute out."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from matting import read_photo
+from retrieval.attributes import Schema
+from retrieval.data import MARGIN_GREY, letterbox
+from retrieval.network import normalise
+from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
+
+Matte = NDArray[np.float32]
+
+
+class DeviceError(ValueError):
+    """A device that is not there; the message is one line."""
+
+
+def choose_device(name: str) -> torch.device:
+    """The device for "auto" (the GPU where there is one), "cpu" or "cuda". Raises DeviceError if it is not there."""
+    if name not in {"auto", "cpu", "cuda"}:
+        raise DeviceError(f"--device {name}: give auto, cpu or cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DeviceError("--device cuda: there is no GPU that torch can use; give --device cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What the embedder sees in N photos; each dictionary has one entry an attribute, in the schema's order.
+
+    `vectors`: (N, D) float32 unit rows. `values`: N values, "" where the attribute does not apply to the garment.
+    `confidences`: (N,) float32, the calibrated probability that the value is right.
+    """
+
+    vectors: dict[str, NDArray[np.float32]]
+    values: dict[str, list[str]]
+    confidences: dict[str, NDArray[np.float32]]
+
+
+class Embedder:
+    """Embeds every attribute of photographs in one pass; owns the device, the size and the batching."""
+
+    def __init__(self, model: Model, fingerprint: str, device: torch.device, batch: int = 16) -> None:
+        self.schema: Schema = model.schema
+        self.size = model.size
+        self.fingerprint = fingerprint
+        self._model = model
+        self._network = model.network.to(device, memory_format=torch.channels_last)
+        self._device = device
+        self._batch = batch
+
+    @classmethod
+    def load(cls, weights: Path | None = None, device: str = "auto") -> "Embedder":
+        """Load weights, by default the ones that erimoto ships.
+
+        Args:
+            weights: a file that `python -m retrieval.train` wrote.
+            device: "auto", "cpu" or "cuda".
+
+        Raises:
+            WeightsError, DeviceError: with one line for the user.
+        """
+        path = weights or SHIPPED_WEIGHTS
+        chosen = choose_device(device)
+        model = load_model(path)
+        return cls(model, hashlib.sha256(path.read_bytes()).hexdigest()[:16], chosen)
+
+    @property
+    def dimensions(self) -> dict[str, int]:
+        """The length of each attribute's vector."""
+        return dict.fromkeys(self.schema.keys, self._model.network.config.dimensions)
+
+    def prototypes(self) -> dict[str, dict[str, NDArray[np.float32]]]:
+        """For each attribute and value the unit vector around which the value's photos gather."""
+        found: dict[str, dict[str, NDArray[np.float32]]] = {}
+        for attribute, head in zip(self.schema.attributes, self._network.heads, strict=True):
+            directions = head.directions().detach().cpu().numpy()  # type: ignore[operator]
+            found[attribute.key] = {value: directions[row] for row, value in enumerate(attribute.values)}
+        return found
+
+    def prepare(self, photo: Image.Image | Path, matte: Matte | None = None) -> NDArray[np.uint8]:
+        """The square that the network reads: the slow part for large photos, which may run in another thread.
+
+        Args:
+            photo: an RGB picture, or the file of one.
+            matte: (H, W) at the photo's size; if given, the photo is cropped to the garment and its background greyed.
+
+        Returns:
+            (size, size, 3), uint8.
+
+        Raises:
+            PhotoError: the file can't be read.
+        """
+        if isinstance(photo, Path):
+            photo = read_photo(photo, at_least=self.size if matte is None else None)
+        return letterbox(photo if matte is None else cut_out(photo, matte), self.size)
+
+    def embed(
+        self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None
+    ) -> Embeddings:
+        """Embed photos; see `prepare` for what each may be."""
+        each = mattes if mattes is not None else [None] * len(photos)
+        squares = [self.prepare(photo, matte) for photo, matte in zip(photos, each, strict=True)]
+        return self.embed_squares(np.stack(squares) if squares else np.zeros((0, self.size, self.size, 3), np.uint8))
+
+    @torch.inference_mode()
+    def embed_squares(self, squares: NDArray[np.uint8]) -> Embeddings:
+        """Embed what `prepare` gave, stacked to (N, size, size, 3)."""
+        keys = self.schema.keys
+        vectors: list[NDArray[np.float32]] = [np.zeros((0, len(keys), self._model.network.config.dimensions), np.float32)]
+        values: dict[str, list[str]] = {key: [] for key in keys}
+        confidences: dict[str, list[float]] = {key: [] for key in keys}
+        for start in range(0, len(squares), self._batch):
+            batch = torch.from_numpy(squares[start : start + self._batch]).to(self._device)
+            photos = normalise(batch.permute(0, 3, 1, 2)).contiguous(memory_format=torch.channels_last)
+            of_batch, logits = self._network(photos)
+            vectors.append(of_batch.float().cpu().numpy())
+            for attribute, temperature, of_attribute in zip(
+                self.schema.attributes, self._model.temperatures, logits, strict=True
+            ):
+                confidence, best = (of_attribute.float() / temperature).softmax(dim=1).max(dim=1)
+                names = [*attribute.values, ""]
+                values[attribute.key] += [names[row] for row in best.tolist()]
+                confidences[attribute.key] += confidence.tolist()
+        stacked = np.concatenate(vectors)
+        return Embeddings(
+            {key: stacked[:, index] for index, key in enumerate(keys)},
+            values,
+            {key: np.array(of_key, np.float32) for key, of_key in confidences.items()},
+        )
+
+
+def cut_out(photo: Image.Image, matte: Matte) -> Image.Image:
+    """The photo's garment on grey, cropped to the garment's box; the photo itself where the matte holds nothing."""
+    rows, columns = (np.flatnonzero((matte > 0.5).any(axis=axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return photo
+    pixels = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return Image.fromarray(pixels.round().astype(np.uint8)).crop(box)

@@ -1,0 +1,108 @@
+"""Measure vectors against labels: `python -m retrieval.evaluate --vectors vectors.npz --labels labels.csv`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table as RichTable
+
+from retrieval.attributes import CATEGORY
+from retrieval.console import fail, messages, one_line_errors, say
+from retrieval.measure import expected_calibration_error, mean_average_precision
+from retrieval.tables import read_table
+
+NOT_ATTRIBUTES = ("id", "sender", "split", "view")
+
+
+def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
+    """Measure each attribute that is a column of the labels and a key of the vectors.
+
+    Args:
+        vectors: a file that `python -m retrieval.embed` wrote.
+        labels: CSV with the columns id, sender and attributes.
+
+    Returns:
+        For each attribute: `map` in percent (see `mean_average_precision`), `queries`, and, where the file holds values
+        and confidences, `accuracy` and `calibration_error` in percent.
+
+    Raises:
+        ValueError: a file is not what it should be, in one line that names it.
+    """
+    table = read_table(labels, required=("id", "sender"))
+    arrays = _read_vectors(vectors)
+    rows = {row["id"]: row for row in table.rows}
+    ids = [str(name) for name in arrays["id"]]
+    known = np.array([row for row, name in enumerate(ids) if name in rows], dtype=np.int64)
+    if len(known) == 0:
+        raise ValueError(f"{labels}: none of its ids is in {vectors}")
+    senders = [rows[ids[row]]["sender"] for row in known]
+    measured: dict[str, dict[str, float]] = {}
+    for key in table.columns:
+        if key in NOT_ATTRIBUTES or key not in arrays:
+            continue
+        values = [rows[ids[row]][key] for row in known]
+        percent, queries = mean_average_precision(arrays[key][known].astype(np.float32), values, senders)
+        measured[key] = {"map": percent, "queries": len(queries)}
+        if f"{key}.value" in arrays and f"{key}.confidence" in arrays:
+            labelled = np.array([bool(value) for value in values])
+            right = (arrays[f"{key}.value"][known] == np.array(values, dtype=np.str_))[labelled]
+            confidence = arrays[f"{key}.confidence"][known][labelled]
+            measured[key]["accuracy"] = float(right.mean() * 100) if len(right) else float("nan")
+            measured[key]["calibration_error"] = expected_calibration_error(confidence, right) * 100
+    if not measured:
+        raise ValueError(f"{vectors}: holds no attribute that is a column of {labels}")
+    return measured
+
+
+def mean_map(measured: dict[str, dict[str, float]]) -> float:
+    """The mean MAP over all attributes but the category, which helps but is not what people search by."""
+    return float(np.nanmean([of["map"] for key, of in measured.items() if key != CATEGORY]))
+
+
+def _read_vectors(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such file") from error
+    except Exception as error:  # numpy and zipfile raise many kinds of errors on damaged files
+        raise ValueError(f"{path}: not a file of vectors, or damaged") from error
+    if "id" not in arrays:
+        raise ValueError(f"{path}: has no key 'id'; write it with python -m retrieval.embed")
+    count = len(arrays["id"])
+    for name, array in arrays.items():
+        if len(array) != count:
+            raise ValueError(f"{path}: '{name}' has {len(array)} rows, 'id' has {count}")
+    return arrays
+
+
+def main(
+    vectors: Annotated[Path, typer.Option(help="file that python -m retrieval.embed wrote")],
+    labels: Annotated[Path, typer.Option(help="CSV: id, sender and the attributes")],
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+) -> None:
+    """Mean average precision of each attribute, in percent: every photo asks for its value among other senders' photos."""
+    with one_line_errors():
+        measured = evaluate(vectors, labels)
+        if not any(key != CATEGORY for key in measured):
+            fail(f"{vectors}: holds no attribute but the category")
+        if as_json:
+            print(json.dumps({"attributes": measured, "mean_map": mean_map(measured)}))
+            return
+        names = {"map": "MAP %", "queries": "queries", "accuracy": "values right %", "calibration_error": "ECE %"}
+        out = RichTable("attribute", *names.values())
+        for key, of in measured.items():
+            out.add_row(key, *(f"{of[name]:.0f}" if name == "queries" else f"{of[name]:.1f}" if name in of else "" for name in names))
+        out.add_section()
+        out.add_row("mean", f"{mean_map(measured):.1f}")
+        messages.file = None
+        from rich.console import Console
+
+        Console().print(out)
+        say(f"mean of all attributes but {CATEGORY}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
