@@ -7,18 +7,36 @@ replaces the manifest in one step: whoever opens the catalogue sees the old stat
 
 import csv
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
-from sqlalchemy import URL, Connection, Engine, create_engine, delete, event, func, insert, inspect, make_url, select, text, update
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    inspect,
+    make_url,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from index.filters import as_number, photos_where
 from index.rows import REVISION, Fact, Item, Label, Photo, Prediction, Rejected
@@ -117,6 +135,13 @@ class Catalog:
         rows = np.stack([np.frombuffer(photo.vectors, np.float32) for photo in photos])
         return rows, {name: value for name, (value, *_) in seen.items()}, photos[0].path
 
+    def values(self, attribute: str) -> list[tuple[str, str, float]]:
+        """Each photo's item, value of an attribute (a person's where there is one) and confidence."""
+        query = _effective(Item.key, Prediction.confidence).join(Item, Item.id == Photo.item_id)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.where(Prediction.attribute == attribute).order_by(Item.key))
+            return [(item, value, confidence) for value, item, confidence in found]
+
     def search(
         self,
         queries: Vectors,
@@ -148,16 +173,12 @@ class Catalog:
             wanted = len(index) if allowed is None else len(allowed)
             ask = min(wanted, k + 8)
             while True:
-                ids = self._best_ids(index.search(masked, ask, allowed)) if ask else np.zeros(0, np.int64)
+                ids = _best_first(*index.search(masked, ask, allowed)) if ask else np.zeros(0, np.int64)
                 hits = self._hits(connection, ids, queries, masked, spans, without)
                 if len(hits) >= k or ask >= wanted:
                     return hits[:k]
                 # Several photos of one item were among the best, or the item left out, or removed photos.
                 ask = min(wanted, ask * 4)
-
-    def _best_ids(self, found: tuple[Vectors, Ids]) -> Ids:
-        scores, ids = (array.ravel() for array in found)
-        return ids[np.argsort(-scores, kind="stable")][: len(ids)]
 
     def _hits(
         self,
@@ -171,9 +192,7 @@ class Catalog:
         wanted = list(dict.fromkeys(int(one) for one in ids if one >= 0))
         rows = {}
         for some in _chunks(wanted):
-            query = (
-                select(Photo.id, Photo.path, Photo.vectors, Item.id, Item.key).join(Item).where(Photo.id.in_(some))
-            )
+            query = select(Photo.id, Photo.path, Photo.vectors, Item.id, Item.key).join(Item).where(Photo.id.in_(some))
             rows.update({row[0]: row for row in connection.execute(query)})
         best: dict[str, tuple[float, int, Vectors, Vectors]] = {}
         for photo_id in wanted:
@@ -191,7 +210,9 @@ class Catalog:
         hits = []
         for key, (score, photo_id, vector, query_row) in ranked:
             attributes = {
-                name: Seen(float(vector[start:stop] @ query_row[start:stop]), *seen[photo_id].get(name, ("", 0.0, False)))
+                name: Seen(
+                    float(vector[start:stop] @ query_row[start:stop]), *seen[photo_id].get(name, ("", 0.0, False))
+                )
                 for name, (start, stop) in spans.items()
             }
             hits.append(Hit(key, rows[photo_id][1], score, attributes))
@@ -236,10 +257,8 @@ class Catalog:
             stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
             rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
             values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
-            counts = select(Prediction.attribute, Prediction.value, func.count()).group_by(
-                Prediction.attribute, Prediction.value
-            )
-            for attribute, value, count in connection.execute(counts):
+            counted = _effective(Prediction.attribute, func.count()).group_by(Prediction.attribute, EFFECTIVE_VALUE)
+            for value, attribute, count in connection.execute(counted):
                 if attribute in values:
                     values[attribute][value] = count
         return {
@@ -278,7 +297,9 @@ class Catalog:
         if not problems and (lost := len(stored - set(self._opened_index().ids().tolist()))):
             problems.append(f"{self.folder}: {lost} photos are not searchable yet; run build again")
         if gone:
-            problems.append(f"{self.folder}: {gone} photos are no longer where they were; build with --prune drops them")
+            problems.append(
+                f"{self.folder}: {gone} photos are no longer where they were; build with --prune drops them"
+            )
         return problems
 
     # Writing
@@ -352,39 +373,36 @@ class Catalog:
         with self._engine.begin() as connection:
             connection.execute(delete(Rejected))
 
-    def set_labels(self, labels: dict[str, dict[str, str]]) -> list[str]:
-        """Set people's values of items' attributes; an empty value takes the label away. Returns ids not in here."""
-        return self._set_cells(
-            labels, Label, lambda item, name, value: {"item_id": item, "attribute": name, "value": value}
-        )
-
-    def set_facts(self, facts: dict[str, dict[str, str]]) -> list[str]:
-        """Set metadata of items; an empty text takes it away. Returns ids not in here."""
-        return self._set_cells(
-            facts,
-            Fact,
-            lambda item, name, value: {"item_id": item, "name": name, "text": value, "number": as_number(value)},
-        )
-
-    def _set_cells(self, cells, table, row):  # type: ignore[no-untyped-def]
-        column = Label.attribute if table is Label else Fact.name
+    def set_labels(self, labels: dict[str, dict[str, str]]) -> None:
+        """Set people's values of items' attributes; an empty value takes the label away. Unknown items are ignored."""
         with self._engine.begin() as connection:
-            items = _known_item_ids(connection, list(cells))
-            for key, of_item in cells.items():
-                if key in items and of_item:
-                    connection.execute(
-                        delete(table).where(table.item_id == items[key], column.in_(list(of_item)))
-                    )
+            items = _known_item_ids(connection, list(labels))
+            for key, item_id in items.items():
+                given = labels[key]
+                connection.execute(delete(Label).where(Label.item_id == item_id, Label.attribute.in_(list(given))))
             rows = [
-                row(items[key], name, value)
-                for key, of_item in cells.items()
-                if key in items
-                for name, value in of_item.items()
+                {"item_id": item_id, "attribute": name, "value": value}
+                for key, item_id in items.items()
+                for name, value in labels[key].items()
                 if value
             ]
             if rows:
-                connection.execute(insert(table), rows)
-        return [key for key in cells if key not in items]
+                connection.execute(insert(Label), rows)
+
+    def set_facts(self, facts: dict[str, dict[str, str]]) -> None:
+        """Set metadata of items; an empty text takes it away. Unknown items are ignored."""
+        with self._engine.begin() as connection:
+            items = _known_item_ids(connection, list(facts))
+            for key, item_id in items.items():
+                connection.execute(delete(Fact).where(Fact.item_id == item_id, Fact.name.in_(list(facts[key]))))
+            rows = [
+                {"item_id": item_id, "name": name, "text": cell, "number": as_number(cell)}
+                for key, item_id in items.items()
+                for name, cell in facts[key].items()
+                if cell
+            ]
+            if rows:
+                connection.execute(insert(Fact), rows)
 
     def remove(self, items: Sequence[str]) -> list[str]:
         """Remove items with all that is known of them. Returns those that are not in here."""
@@ -494,6 +512,15 @@ def write_catalog(folder: Path, database: str | None = None, create: bool = True
         raise CatalogError(f"{folder}: another command is writing to it; wait until that ends") from error
 
 
+def remove_items(items: Sequence[str], folder: Path) -> list[str]:
+    """Remove items from a catalogue; returns the ids that are not in it. Raises CatalogError."""
+    with write_catalog(folder, create=False) as catalog:
+        unknown = catalog.remove(items)
+        if len(unknown) < len(items):
+            catalog.finish(catalog.model)
+    return unknown
+
+
 def _connect(folder: Path, database: str | None) -> Engine:
     url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
     engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
@@ -539,6 +566,25 @@ def _is_older(revision: str) -> bool:
     return re.fullmatch(r"\d{4}", revision) is not None and revision < REVISION
 
 
+# What a person said of the item goes before what the network saw in the photo.
+EFFECTIVE_VALUE = func.coalesce(Label.value, Prediction.value)
+
+
+def _effective(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[Any]:
+    """Effective values of all photos and attributes, and further columns."""
+    return (
+        select(EFFECTIVE_VALUE, *columns)
+        .select_from(Prediction)
+        .join(Photo, Photo.id == Prediction.photo_id)
+        .outerjoin(Label, (Label.item_id == Photo.item_id) & (Label.attribute == Prediction.attribute))
+    )
+
+
+def _best_first(scores: Vectors, ids: Ids) -> Ids:
+    """Ids found for several queries (M, k), by falling score."""
+    return ids.ravel()[np.argsort(-scores.ravel(), kind="stable")]
+
+
 def _empty_index(model: ModelInfo) -> FaissIndex:
     return FaissIndex(model.dimensions, list(model.spans().values()))
 
@@ -562,7 +608,9 @@ def _bring_up_to_date(connection: Connection, index: FaissIndex, model: ModelInf
 def _known_item_ids(connection: Connection, keys: Sequence[str]) -> dict[str, int]:
     known: dict[str, int] = {}
     for some in _chunks(list(dict.fromkeys(keys))):
-        known.update({row[0]: row[1] for row in connection.execute(select(Item.key, Item.id).where(Item.key.in_(some)))})
+        known.update(
+            {row[0]: row[1] for row in connection.execute(select(Item.key, Item.id).where(Item.key.in_(some)))}
+        )
     return known
 
 

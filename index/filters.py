@@ -8,7 +8,7 @@ from index.rows import Fact, Item, Label, Photo, Prediction
 from index.where import All, Any, Comparison, Condition, Not, WhereError
 
 
-def photos_where(connection: Connection, condition: Condition, attributes: tuple[str, ...]) -> Select[tuple[int]]:
+def photos_where(connection: Connection, condition: Condition, attributes: tuple[str, ...]) -> Select[int]:
     """The query for the ids of the photos for which a condition holds.
 
     Names are `id` (the item's), attributes (a person's label of the item, else what was seen in the photo) and columns
@@ -63,5 +63,11 @@ def _fact_is(name: str, operator: str, value: str) -> ColumnElement[bool]:
     """Numbers are compared as numbers where both sides are numbers, everything else as text (dates in ISO form too)."""
     number = as_number(value)
     column, bound = (Fact.text, value) if number is None else (Fact.number, number)
-    holds = {"=": column == bound, "<": column < bound, "<=": column <= bound, ">": column > bound, ">=": column >= bound}
+    holds = {
+        "=": column == bound,
+        "<": column < bound,
+        "<=": column <= bound,
+        ">": column > bound,
+        ">=": column >= bound,
+    }
     return Photo.item_id.in_(select(Fact.item_id).where(Fact.name == name, holds[operator]))

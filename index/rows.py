@@ -78,4 +78,3 @@ class Rejected(Base):
     __tablename__ = "rejected"
     path: Mapped[str] = mapped_column(String, primary_key=True)
     reason: Mapped[str] = mapped_column(String)
-

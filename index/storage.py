@@ -68,7 +68,9 @@ def read_manifest(folder: Path) -> Manifest | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (ValueError, KeyError, TypeError) as error:
-        raise CatalogError(f"{path}: damaged; delete this file and run build again, no photo is embedded anew") from error
+        raise CatalogError(
+            f"{path}: damaged; delete this file and run build again, no photo is embedded anew"
+        ) from error
     raise CatalogError(f"{folder}: a catalogue of format {found}; this version of erimoto reads format {FORMAT}")
 
 

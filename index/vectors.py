@@ -70,7 +70,7 @@ class FaissIndex:
 
     @property
     def kind(self) -> str:
-        """"exact", "ivf" or "hnsw"."""
+        """ "exact", "ivf" or "hnsw"."""
         return _kind(self._inner())
 
     def __len__(self) -> int:
@@ -87,7 +87,8 @@ class FaissIndex:
         """All ids, in no particular order."""
         if self.kind == "ivf":
             return _rows_of_lists(self._inner())[0]
-        return faiss.vector_to_array(self._index.id_map).astype(np.int64)
+        ids: Ids = faiss.vector_to_array(self._index.id_map).astype(np.int64)
+        return ids
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
         """See VectorIndex. Beyond `exact_limit` rows, and at every fourfold growth, the index is chosen anew."""
@@ -214,7 +215,7 @@ def recall(scores: Vectors, exact: Vectors) -> float:
 
 
 def choose_kind(vectors: Vectors, blocks: list[tuple[int, int]]) -> str:
-    """"ivf" or "hnsw": whichever finds RECALL_WANTED of the best rows in less time, on a sample of the rows."""
+    """ "ivf" or "hnsw": whichever finds RECALL_WANTED of the best rows in less time, on a sample of the rows."""
     random = np.random.default_rng(0)
     sample = vectors[random.choice(len(vectors), min(SAMPLE_ROWS, len(vectors)), replace=False)]
     queries = sample_queries(sample, blocks)

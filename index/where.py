@@ -46,7 +46,9 @@ class Any:
 Condition = Comparison | Not | All | Any
 
 TOKEN = re.compile(
-    r"""\s*(?: (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*') | (?P<sign><=|>=|!=|==|[=<>(),]) | (?P<word>[^\s=<>!(),"']+) )""",
+    r"""\s* (?: (?P<quoted> "(?:[^"\\]|\\.)*" | '(?:[^'\\]|\\.)*' )
+             |  (?P<sign> <= | >= | != | == | [=<>(),] )
+             |  (?P<word> [^\s=<>!(),"']+ ) )""",
     re.VERBOSE,
 )
 
@@ -96,22 +98,21 @@ def _tokens(text: str) -> Tokens:
 
 
 def _parse_any(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:
-    parts, tokens = _parse_joined(text, tokens, "or", _parse_all)
+    part, tokens = _parse_all(text, tokens)
+    parts = [part]
+    while tokens and tokens[0] == ("keyword", "or"):
+        part, tokens = _parse_all(text, tokens[1:])
+        parts.append(part)
     return (parts[0] if len(parts) == 1 else Any(tuple(parts))), tokens
 
 
 def _parse_all(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:
-    parts, tokens = _parse_joined(text, tokens, "and", _parse_one)
-    return (parts[0] if len(parts) == 1 else All(tuple(parts))), tokens
-
-
-def _parse_joined(text, tokens, keyword, parse):  # type: ignore[no-untyped-def]
-    part, tokens = parse(text, tokens)
+    part, tokens = _parse_one(text, tokens)
     parts = [part]
-    while tokens and tokens[0] == ("keyword", keyword):
-        part, tokens = parse(text, tokens[1:])
+    while tokens and tokens[0] == ("keyword", "and"):
+        part, tokens = _parse_one(text, tokens[1:])
         parts.append(part)
-    return parts, tokens
+    return (parts[0] if len(parts) == 1 else All(tuple(parts))), tokens
 
 
 def _parse_one(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 pillow_heif.register_heif_opener()
 
@@ -45,7 +45,7 @@ def read_photo(path: Path, at_least: int | None = None) -> Image.Image:
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 return _decode(image, at_least)
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise PhotoError("not an image, or of a kind that can't be read") from error
     except Image.DecompressionBombError as error:
         raise PhotoError(f"larger than {PIXEL_LIMIT // 1_000_000} megapixels") from error

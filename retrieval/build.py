@@ -64,7 +64,7 @@ def build(
     Args:
         places: photo files and folders.
         folder: the catalogue.
-        embedder: with the weights that the catalogue was built with, unless `create`, which embeds all anew with others.
+        embedder: with the weights that the catalogue was built with, unless `create`: other weights embed all anew.
         labels: CSV with the column id and attributes; a value given goes before the one seen. Other columns become
             metadata.
         metadata: CSV with the column id and any others. With a column `photo` (a photo's path in its folder, with or
@@ -95,15 +95,6 @@ def build(
         report.rejected = len(catalog.rejected())
         report.items = catalog.count_items()
     return report
-
-
-def remove(items: Sequence[str], folder: Path) -> list[str]:
-    """Remove items from a catalogue; returns the ids that are not in it."""
-    with write_catalog(folder, create=False) as catalog:
-        unknown = catalog.remove(items)
-        if len(unknown) < len(items):
-            catalog.finish(catalog.model)
-    return unknown
 
 
 def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:

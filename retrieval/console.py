@@ -47,7 +47,7 @@ def one_line_errors() -> Iterator[None]:
     except (typer.Exit, SystemExit):
         raise
     except KeyboardInterrupt:
-        fail("stopped")
+        fail("stopped; what is done is stored, and the same command goes on from there")
     except DBAPIError as error:
         fail(f"the catalogue's database: {error.orig}")
     except OSError as error:

@@ -44,9 +44,7 @@ class LabelledPhotos:
         for attribute in schema.attributes:
             names = [*attribute.values, ""]
             target = self.targets[attribute.key]
-            found[attribute.key] = [
-                names[row.argmax()] if row.max(initial=0) == 1 else "" for row in target
-            ]
+            found[attribute.key] = [names[row.argmax()] if row.max(initial=0) == 1 else "" for row in target]
         return found
 
 
@@ -168,9 +166,7 @@ def load_photo_array(
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
-        squares = np.lib.format.open_memmap(
-            unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3)
-        )
+        squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3))
         for number, path in enumerate(paths):
             try:
                 squares[number] = letterbox(read_photo(path, at_least=size), size)

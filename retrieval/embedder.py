@@ -13,7 +13,7 @@ from PIL import Image
 from matting import read_photo
 from retrieval.attributes import Schema
 from retrieval.data import MARGIN_GREY, letterbox
-from retrieval.network import normalise
+from retrieval.network import ValueHead, normalise
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
 
 Matte = NDArray[np.float32]
@@ -53,7 +53,7 @@ class Embedder:
         self.size = model.size
         self.fingerprint = fingerprint
         self._model = model
-        self._network = model.network.to(device, memory_format=torch.channels_last)
+        self._network = model.network.to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._batch = batch
 
@@ -82,7 +82,8 @@ class Embedder:
         """For each attribute and value the unit vector around which the value's photos gather."""
         found: dict[str, dict[str, NDArray[np.float32]]] = {}
         for attribute, head in zip(self.schema.attributes, self._network.heads, strict=True):
-            directions = head.directions().detach().cpu().numpy()  # type: ignore[operator]
+            assert isinstance(head, ValueHead)
+            directions = head.directions().detach().cpu().numpy()
             found[attribute.key] = {value: directions[row] for row, value in enumerate(attribute.values)}
         return found
 
@@ -103,9 +104,7 @@ class Embedder:
             photo = read_photo(photo, at_least=self.size if matte is None else None)
         return letterbox(photo if matte is None else cut_out(photo, matte), self.size)
 
-    def embed(
-        self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None
-    ) -> Embeddings:
+    def embed(self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None) -> Embeddings:
         """Embed photos; see `prepare` for what each may be."""
         each = mattes if mattes is not None else [None] * len(photos)
         squares = [self.prepare(photo, matte) for photo, matte in zip(photos, each, strict=True)]
@@ -115,7 +114,9 @@ class Embedder:
     def embed_squares(self, squares: NDArray[np.uint8]) -> Embeddings:
         """Embed what `prepare` gave, stacked to (N, size, size, 3)."""
         keys = self.schema.keys
-        vectors: list[NDArray[np.float32]] = [np.zeros((0, len(keys), self._model.network.config.dimensions), np.float32)]
+        vectors: list[NDArray[np.float32]] = [
+            np.zeros((0, len(keys), self._model.network.config.dimensions), np.float32)
+        ]
         values: dict[str, list[str]] = {key: [] for key in keys}
         confidences: dict[str, list[float]] = {key: [] for key in keys}
         for start in range(0, len(squares), self._batch):

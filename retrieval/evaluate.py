@@ -6,10 +6,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from rich.table import Table as RichTable
+from rich.console import Console
+from rich.table import Table
 
 from retrieval.attributes import CATEGORY
-from retrieval.console import fail, messages, one_line_errors, say
+from retrieval.console import fail, one_line_errors
 from retrieval.measure import expected_calibration_error, mean_average_precision
 from retrieval.tables import read_table
 
@@ -83,25 +84,27 @@ def main(
     labels: Annotated[Path, typer.Option(help="CSV: id, sender and the attributes")],
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
 ) -> None:
-    """Mean average precision of each attribute, in percent: every photo asks for its value among other senders' photos."""
+    """Mean average precision in percent: every photo asks for its value of an attribute among other senders' photos."""
     with one_line_errors():
         measured = evaluate(vectors, labels)
         if not any(key != CATEGORY for key in measured):
             fail(f"{vectors}: holds no attribute but the category")
         if as_json:
-            print(json.dumps({"attributes": measured, "mean_map": mean_map(measured)}))
+            # JSON knows no nan: what could not be measured is null.
+            finite = {
+                key: {name: value if np.isfinite(value) else None for name, value in of.items()}
+                for key, of in measured.items()
+            }
+            print(json.dumps({"attributes": finite, "mean_map": mean_map(measured)}))
             return
         names = {"map": "MAP %", "queries": "queries", "accuracy": "values right %", "calibration_error": "ECE %"}
-        out = RichTable("attribute", *names.values())
+        out = Table("attribute", *names.values())
         for key, of in measured.items():
-            out.add_row(key, *(f"{of[name]:.0f}" if name == "queries" else f"{of[name]:.1f}" if name in of else "" for name in names))
+            cells = [f"{of[name]:.0f}" if name == "queries" else f"{of[name]:.1f}" for name in names if name in of]
+            out.add_row(key, *cells)
         out.add_section()
-        out.add_row("mean", f"{mean_map(measured):.1f}")
-        messages.file = None
-        from rich.console import Console
-
+        out.add_row(f"mean without {CATEGORY}", f"{mean_map(measured):.1f}")
         Console().print(out)
-        say(f"mean of all attributes but {CATEGORY}")
 
 
 if __name__ == "__main__":

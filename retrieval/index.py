@@ -3,20 +3,22 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from index.catalog import open_catalog
-from retrieval.build import BuildReport, build, remove
+from index.catalog import open_catalog, remove_items
 from retrieval.console import fail, one_line_errors, printable, say, warn
-from retrieval.embedder import Embedder
 from retrieval.search import Answer, Query, SearchService, parse_changes, parse_weights
 from retrieval.sheet import SheetRow, draw_sheet
 
+if TYPE_CHECKING:
+    from retrieval.build import BuildReport
+
+# torch takes seconds to import; only the commands that need it do so.
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 Photos = Annotated[list[Path], typer.Argument(help="photo files and folders")]
@@ -41,6 +43,9 @@ def build_command(
 ) -> None:
     """Make a catalogue of photos, or bring one up to date; photos that have not changed are not embedded again."""
     with one_line_errors():
+        from retrieval.build import build
+        from retrieval.embedder import Embedder
+
         embedder = Embedder.load(weights, device)
         _report(build(photos, catalog, embedder, labels, metadata, database, prune), catalog)
 
@@ -57,6 +62,9 @@ def add_command(
     """Add photos to a catalogue."""
     with one_line_errors():
         open_catalog(catalog)
+        from retrieval.build import build
+        from retrieval.embedder import Embedder
+
         embedder = Embedder.load(weights, device)
         _report(build(photos, catalog, embedder, labels, metadata, create=False), catalog)
 
@@ -67,7 +75,7 @@ def remove_command(
 ) -> None:
     """Remove items from a catalogue; their photo files stay where they are."""
     with one_line_errors():
-        unknown = remove(items, catalog)
+        unknown = remove_items(items, catalog)
         say(f"{catalog}: removed {len(items) - len(unknown)} items")
         if unknown:
             fail(f"{catalog}: there is no item {', '.join(repr(item) for item in unknown)}")
@@ -80,7 +88,9 @@ def search_command(
     item: Annotated[str | None, typer.Option(help="id of an item to search with")] = None,
     by: Annotated[list[str] | None, typer.Option(metavar="ATTR[=WEIGHT]", help="attribute that counts")] = None,
     change: Annotated[list[str] | None, typer.Option("--set", metavar="ATTR=VALUE", help="like it, but…")] = None,
-    where: Annotated[str | None, typer.Option(metavar="EXPR", help="filter, such as 'category=dress and price<30'")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="EXPR", help="filter, such as 'category=dress and price<30'")
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="number of hits")] = 10,
     as_json: AsJson = False,
     sheet: Annotated[Path | None, typer.Option(help="PNG file to draw query and hits into")] = None,
@@ -115,7 +125,7 @@ def info_command(catalog: CatalogFolder, as_json: AsJson = False) -> None:
         if as_json:
             print(json.dumps(info))
             return
-        out = Console()
+        out = Console(soft_wrap=True)
         values = info.pop("values")
         for name, value in info.items():
             out.print(f"{name.replace('_', ' '):12} {value}", markup=False, highlight=False)
@@ -179,7 +189,7 @@ def _print_hits(query: Query, answer: Answer) -> None:
     Console().print(table if answer.hits else "no hits: nothing in the catalogue passes the filter")
 
 
-def _report(report: BuildReport, catalog: Path) -> None:
+def _report(report: "BuildReport", catalog: Path) -> None:
     for remark in report.remarks:
         warn(remark)
     say(

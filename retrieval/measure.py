@@ -42,7 +42,9 @@ def mean_average_precision(
         MAP in percent (nan without queries), and the average precision of each query that counts, in [0, 1].
     """
     rows = np.array([row for row, value in enumerate(values) if value], dtype=np.int64)
-    names, value_codes = np.unique(np.array([values[row] for row in rows], dtype=object).astype(str), return_inverse=True)
+    names, value_codes = np.unique(
+        np.array([values[row] for row in rows], dtype=object).astype(str), return_inverse=True
+    )
     _, sender_codes = np.unique(np.array([senders[row] for row in rows], dtype=object).astype(str), return_inverse=True)
     if len(names) == 0:
         return float("nan"), np.zeros(0)

@@ -41,7 +41,8 @@ class NetworkConfig:
     key_channels: int = 32
     value_channels: int = 64
     hidden: int = 128
-    dropout: float = 0.2
+    dropout: float = 0.3
+    drop_path: float = 0.1
 
 
 class LevelKeys(nn.Module):
@@ -91,9 +92,7 @@ class AttributeProjection(nn.Module):
         self.norm = nn.LayerNorm(features)
         self.first = nn.Parameter(torch.randn(attributes, features, config.hidden) / math.sqrt(features))
         self.first_bias = nn.Parameter(torch.zeros(attributes, config.hidden))
-        self.second = nn.Parameter(
-            torch.randn(attributes, config.hidden, config.dimensions) / math.sqrt(config.hidden)
-        )
+        self.second = nn.Parameter(torch.randn(attributes, config.hidden, config.dimensions) / math.sqrt(config.hidden))
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, seen: Tensor) -> Tensor:
@@ -131,7 +130,11 @@ class AttributeNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.trunk = timm.create_model(
-            config.trunk, pretrained=pretrained_trunk, features_only=True, out_indices=(-4, -3, -2, -1)
+            config.trunk,
+            pretrained=pretrained_trunk,
+            features_only=True,
+            out_indices=(-4, -3, -2, -1),
+            drop_path_rate=config.drop_path,
         )
         channels: list[int] = self.trunk.feature_info.channels()
         attributes = len(config.value_counts)

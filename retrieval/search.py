@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,9 @@ from PIL import Image
 from index.catalog import Catalog, Hit, open_catalog
 from index.where import comparisons, parse_where
 from retrieval.attributes import Schema
-from retrieval.embedder import Embedder
+
+if TYPE_CHECKING:
+    from retrieval.embedder import Embedder
 
 
 class SearchError(ValueError):
@@ -61,7 +64,7 @@ class SearchService:
         return cls(open_catalog(folder), weights, device)
 
     def search(self, query: Query) -> Answer:
-        """Answer a query. Raises SearchError, SchemaError, WhereError, CatalogError or PhotoError: a line for the user."""
+        """Answer a query. Raises ValueErrors (SearchError, WhereError, PhotoError, …) with one line for the user."""
         if (query.photo is None) == (query.item is None):
             raise SearchError("give either --image or --item")
         if query.k < 1:
@@ -92,13 +95,16 @@ class SearchService:
             rows, values, path = self.catalog.item(query.item)
             return rows.copy(), values, path
         assert query.photo is not None
+        file = str(query.photo) if isinstance(query.photo, Path) else None
         seen = self._loaded_embedder().embed([query.photo])
         values = {key: of_key[0] for key, of_key in seen.values.items()}
-        path = str(query.photo) if isinstance(query.photo, Path) else None
-        return np.concatenate([seen.vectors[key] for key in self.catalog.model.blocks], axis=1), values, path
+        return np.concatenate([seen.vectors[key] for key in self.catalog.model.blocks], axis=1), values, file
 
-    def _loaded_embedder(self) -> Embedder:
+    def _loaded_embedder(self) -> "Embedder":
         if self._embedder is None:
+            # torch takes seconds to import, which a search by item need not wait for.
+            from retrieval.embedder import Embedder
+
             embedder = Embedder.load(self._weights, self._device)
             if embedder.fingerprint != self.catalog.model.fingerprint:
                 raise SearchError(
@@ -140,5 +146,3 @@ def parse_changes(options: list[str]) -> dict[str, str]:
             raise SearchError(f"--set {option}: write ATTRIBUTE=VALUE, for example --set sleeve=long")
         changes[key.strip()] = value.strip()
     return changes
-
-

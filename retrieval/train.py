@@ -22,14 +22,15 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from retrieval.attributes import DEFAULT_SCHEMA, Schema, SchemaError, load_schema
+from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment
+from retrieval.console import fail, one_line_errors
 from retrieval.data import LabelledPhotos, hold_out_senders, load_photo_array, read_labels
+from retrieval.embedder import choose_device
 from retrieval.losses import attributes_cross_entropy
 from retrieval.measure import fit_temperature, mean_average_precision
 from retrieval.network import AttributeNetwork, normalise
-from retrieval.tables import TableError
-from retrieval.trunks import PACKAGED_TRUNK, TrunkError, new_network
+from retrieval.trunks import PACKAGED_TRUNK, new_network
 from retrieval.weights import Model, save_model
 
 CACHE_SIZE = 288
@@ -46,8 +47,9 @@ class TrainConfig:
     size: int = 224
     trunk_rate: float = 4e-4
     rate: float = 2e-3
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     smoothing: float = 0.1
+    mixing: float = 0.2
     average_decay: float = 0.998
     freeze_shallow: bool = True
     held_out: float = 0.08
@@ -111,10 +113,20 @@ def set_training_mode(network: AttributeNetwork) -> None:
 
 
 def train_step(state: TrainState, config: TrainConfig, photos: Tensor, targets: list[Tensor]) -> float:
-    """One step on a batch of normalised photos (B, 3, S, S); returns the loss."""
+    """One step on a batch of normalised photos (B, 3, S, S); returns the loss.
+
+    Each photo is mixed with another of the batch, and must show the values of both (Zhang et al., "mixup: Beyond
+    Empirical Risk Minimization", 2018); this keeps the network from learning wrong labels by heart.
+    """
+    order, share = torch.randperm(len(photos)), 1.0
+    if config.mixing > 0:
+        share = float(torch.distributions.Beta(config.mixing, config.mixing).sample())
+    photos = torch.lerp(photos[order], photos, share)
     with torch.autocast(photos.device.type, torch.bfloat16, enabled=photos.device.type == "cuda"):
         _, logits = state.network(photos)
-    loss = attributes_cross_entropy(logits, targets, config.smoothing)
+    others = [target[order.to(target.device)] for target in targets]
+    loss = share * attributes_cross_entropy(logits, targets, config.smoothing)
+    loss = loss + (1 - share) * attributes_cross_entropy(logits, others, config.smoothing)
     state.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
@@ -242,9 +254,7 @@ def train(
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
     with _progress() as progress:
         task = progress.add_task("reading photos", total=len(labelled.paths))
-        squares = load_photo_array(
-            labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done)
-        )
+        squares = load_photo_array(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done))
     taught = labelled.subset(np.flatnonzero(~held_out))
     unseen = labelled.subset(np.flatnonzero(held_out))
     taught_squares = torch.from_numpy(squares[~held_out])
@@ -252,7 +262,7 @@ def train(
     targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
-    network.to(device, memory_format=torch.channels_last)
+    network.to(device).to(memory_format=torch.channels_last)
     state = start_state(network, config, config.epochs * batches)
     checkpoint = run / "checkpoint.pt"
     if checkpoint.exists():
@@ -271,14 +281,15 @@ def train(
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
                 photos = augment(taught_squares[rows].to(device).permute(0, 3, 1, 2), size, random)
-                torch.manual_seed(config.seed * 1_000_000 + state.step)  # dropout, so that a resumed run is the same
+                torch.manual_seed(
+                    config.seed * 1_000_000 + state.step
+                )  # dropout and mixing, so that a resumed run is the same
                 losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, config, checkpoint)
                     saved = time.monotonic()
                 if stop():
-                    print(f"stopped after step {state.step}; the same command goes on from here")
                     return None
             progress.remove_task(task)
             save_checkpoint(state, config, checkpoint)
@@ -332,13 +343,6 @@ def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device "auto" (the GPU where there is one), "cpu" or "cuda". Raises TrainError where it is not there."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise TrainError("--device cuda: there is no GPU that torch can use; give --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
-
-
 def main(
     photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
     labels: Annotated[Path, typer.Option(help="CSV: id, sender, split and the attributes")],
@@ -366,7 +370,7 @@ def main(
         held_out=held_out,
         seed=seed,
     )
-    try:
+    with one_line_errors():
         attributes = load_schema(schema)
         labelled = read_labels(photos, labels, attributes, split, readings)
         keep_freed_memory()
@@ -374,12 +378,9 @@ def main(
         network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
         model = train(labelled, attributes, network, config, run, choose_device(device))
         if model is None:
-            raise typer.Exit(1)
+            fail("stopped; the same command goes on from here")
         save_model(model, out)
         print(f"wrote {out}")
-    except (SchemaError, TableError, TrunkError, TrainError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(1) from error
 
 
 if __name__ == "__main__":

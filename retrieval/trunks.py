@@ -31,7 +31,7 @@ def new_network(value_counts: tuple[int, ...], trunk: str = PACKAGED_TRUNK) -> A
         network = AttributeNetwork(NetworkConfig(value_counts))
         load_packaged_trunk(network.trunk)
         return network
-    if not timm.is_model(trunk.split(".")[0]):
+    if not timm.is_model(trunk.split(".", maxsplit=1)[0]):
         raise TrunkError(f"timm has no model '{trunk}'; see timm.list_models()")
     expects = timm.get_pretrained_cfg(trunk)
     try:
@@ -56,5 +56,7 @@ def load_packaged_trunk(trunk: nn.Module) -> None:
     stored: list[Tensor] = list(torch.load(packaged_weights(), weights_only=True, map_location="cpu").values())
     for (name, tensor), weights in zip(trunk.state_dict().items(), stored, strict=False):
         if tensor.shape != weights.shape:
-            raise TrunkError(f"the packaged weights don't fit {name}: {tuple(weights.shape)}, not {tuple(tensor.shape)}")
+            raise TrunkError(
+                f"the packaged weights don't fit {name}: {tuple(weights.shape)}, not {tuple(tensor.shape)}"
+            )
         tensor.copy_(weights)
