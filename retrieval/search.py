@@ -25,7 +25,8 @@ class Query:
     """A question: like this photo or item, by these attributes.
 
     `photo` is an RGB picture or the file of one; else `item` is an id of the catalogue. `by` weighs the attributes that
-    count; empty: all that the garment has. `change` replaces attributes by a value: the same, but with long sleeves.
+    count; empty: all that the garment has. `change` replaces attributes by a value (the same, but with long sleeves);
+    a changed attribute that `by` does not weigh counts as much as all the others together.
     `where` filters, see `index.where`.
     """
 
@@ -117,8 +118,10 @@ class SearchService:
     def _weights_of(self, query: Query, values: dict[str, str]) -> tuple[dict[str, float], list[str]]:
         """The attributes that count and how much, and a remark for each that was asked for but does not apply."""
         has = [key for key in self.schema.keys if values.get(key) or key in query.change]
-        weights = dict(query.by) or dict.fromkeys(has, 1.0)
-        weights |= {key: 1.0 for key in query.change if key not in weights}
+        weights = dict(query.by) or {key: 1.0 for key in has if key not in query.change}
+        # Who asks for long sleeves means them: a change counts as much as all the rest, unless --by says otherwise.
+        rest = max(1.0, sum(weights.values()))
+        weights |= {key: rest for key in query.change if key not in weights}
         remarks = []
         for key in [key for key in weights if key not in has]:
             remarks.append(f"the query seems to have no {key}; hits by it mean little")

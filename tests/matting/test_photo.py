@@ -1,0 +1,144 @@
+"""Photos are read right whatever their form, and refused with a reason where they can't be."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from matting import PhotoError, read_photo
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """Left half red, right half blue, a green bar on top: tells colours and orientation apart."""
+    picture = Image.new("RGB", (80, 60), (200, 20, 20))
+    picture.paste((20, 20, 200), (40, 0, 80, 60))
+    picture.paste((20, 160, 20), (0, 0, 80, 12))
+    return picture
+
+
+def assert_like(found: Image.Image, expected: Image.Image, tolerance: float = 12) -> None:
+    assert found.mode == "RGB"
+    assert found.size == expected.size
+    difference = np.abs(np.asarray(found, float) - np.asarray(expected.convert("RGB"), float))
+    assert difference.mean() < tolerance
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "avif", "heic", "tiff", "bmp"])
+def test_common_forms(picture: Image.Image, tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"写真 1.{suffix}"
+    picture.save(file)
+    assert_like(read_photo(file), picture)
+
+
+def test_cmyk(picture: Image.Image, tmp_path: Path) -> None:
+    picture.convert("CMYK").save(tmp_path / "a.jpg")
+    assert_like(read_photo(tmp_path / "a.jpg"), picture)
+
+
+def test_palette(picture: Image.Image, tmp_path: Path) -> None:
+    picture.quantize(16).save(tmp_path / "a.png")
+    assert_like(read_photo(tmp_path / "a.png"), picture)
+
+
+def test_transparent_parts_become_white(tmp_path: Path) -> None:
+    picture = Image.new("RGBA", (20, 10), (0, 0, 0, 0))
+    picture.paste((200, 20, 20, 255), (0, 0, 10, 10))
+    for name in ("a.png", "a.webp"):
+        picture.save(tmp_path / name, lossless=True)
+        found = read_photo(tmp_path / name)
+        assert found.getpixel((15, 5)) == (255, 255, 255)
+        assert found.getpixel((5, 5)) == (200, 20, 20)
+
+
+def test_transparent_palette(tmp_path: Path) -> None:
+    picture = Image.new("P", (20, 10), 0)
+    picture.putpalette([0, 0, 0, 200, 20, 20])
+    picture.paste(1, (0, 0, 10, 10))
+    picture.save(tmp_path / "a.png", transparency=0)
+    found = read_photo(tmp_path / "a.png")
+    assert found.getpixel((15, 5)) == (255, 255, 255)
+    assert found.getpixel((5, 5)) == (200, 20, 20)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tiff"])
+def test_16_bits(tmp_path: Path, suffix: str) -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16)[None].repeat(8, axis=0)
+    Image.fromarray(ramp).save(tmp_path / f"a.{suffix}")
+    found = np.asarray(read_photo(tmp_path / f"a.{suffix}"))[0, :, 0].astype(int)
+    assert np.abs(found - np.arange(256)).max() <= 1
+
+
+def test_animation_gives_its_first_frame(picture: Image.Image, tmp_path: Path) -> None:
+    other = Image.new("RGB", picture.size, "yellow")
+    for name in ("a.gif", "a.webp"):
+        picture.save(tmp_path / name, save_all=True, append_images=[other, other])
+        assert_like(read_photo(tmp_path / name), picture)
+
+
+@pytest.mark.parametrize(
+    ("orientation", "undo"),
+    [(3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90), (8, Image.Transpose.ROTATE_270)],
+)
+def test_exif_orientation(picture: Image.Image, tmp_path: Path, orientation: int, undo: Image.Transpose) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture.transpose(undo).save(tmp_path / "a.jpg", exif=exif, quality=95)
+    assert_like(read_photo(tmp_path / "a.jpg"), picture)
+
+
+def test_reduced_decoding_shows_the_same(sample_photos: list[Path], tmp_path: Path) -> None:
+    large = read_photo(sample_photos[0]).resize((2000, 2600))
+    large.save(tmp_path / "a.jpg")
+    reduced = read_photo(tmp_path / "a.jpg", at_least=224)
+    assert 224 <= min(reduced.size) < 2000
+    assert_like(reduced.resize((200, 260)), large.resize((200, 260)))
+
+
+def write_png(path: Path, size: tuple[int, int]) -> None:
+    Image.new("1", size).save(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (b"not an image at all", "not an image"),
+        (b"\xff\xd8\xff\xe0" + b"\0" * 200, "not an image|damaged"),
+    ],
+)
+def test_no_image(tmp_path: Path, content: bytes, reason: str) -> None:
+    (tmp_path / "a.jpg").write_bytes(content)
+    with pytest.raises(PhotoError, match=reason):
+        read_photo(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("suffix", ["jpeg", "png", "webp", "tiff", "gif", "avif", "heif"])
+def test_cut_short(sample_photos: list[Path], tmp_path: Path, suffix: str) -> None:
+    whole = io.BytesIO()
+    read_photo(sample_photos[0]).save(whole, suffix)
+    file = tmp_path / f"a.{suffix}"
+    file.write_bytes(whole.getvalue()[: len(whole.getvalue()) // 2])
+    with pytest.raises(PhotoError) as error:
+        read_photo(file)
+    assert "\n" not in str(error.value)
+
+
+def test_too_many_pixels(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", (10_001, 10_001))
+    with pytest.raises(PhotoError, match="100 megapixels"):
+        read_photo(tmp_path / "a.png")
+    write_png(tmp_path / "b.png", (30_000, 30_000))
+    with pytest.raises(PhotoError, match="megapixels"):
+        read_photo(tmp_path / "b.png")
+
+
+def test_not_a_file(tmp_path: Path) -> None:
+    (tmp_path / "folder.jpg").mkdir()
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    (tmp_path / "loop.jpg").symlink_to(tmp_path / "loop.jpg")
+    for name in ("folder.jpg", "link.jpg", "loop.jpg", "nothing.jpg"):
+        with pytest.raises(PhotoError):
+            read_photo(tmp_path / name)
