@@ -26,19 +26,19 @@ def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
 
 
 def random_grid(count: int, size: int, generator: torch.Generator) -> Tensor:
-    """Sampling grids (count, size, size, 2) of rotations up to 15°, scales 0.75 to 1.3, shifts and mirrorings.
+    """Sampling grids (count, size, size, 2) of rotations up to 15°, scales 0.77 to 1.14, shifts and mirrorings.
 
-    Photos are not stretched: a garment's proportions tell its length.
+    Photos are not stretched and hardly cropped: a garment's proportions and its hem tell its length.
     """
     angle = _uniform(count, -math.pi / 12, math.pi / 12, generator)
-    zoom = torch.exp(_uniform(count, math.log(0.75), math.log(1.3), generator))
+    zoom = torch.exp(_uniform(count, math.log(0.88), math.log(1.3), generator))
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     affine = torch.zeros(count, 2, 3)
     affine[:, 0, 0] = torch.cos(angle) * zoom * mirror
     affine[:, 0, 1] = -torch.sin(angle) * zoom
     affine[:, 1, 0] = torch.sin(angle) * zoom * mirror
     affine[:, 1, 1] = torch.cos(angle) * zoom
-    affine[:, :, 2] = torch.stack([_uniform(count, -0.12, 0.12, generator) for _ in range(2)], dim=1)
+    affine[:, :, 2] = torch.stack([_uniform(count, -0.08, 0.08, generator) for _ in range(2)], dim=1)
     return functional.affine_grid(affine, [count, 3, size, size], align_corners=False)
 
 

@@ -199,7 +199,7 @@ def _look_at(
                 continue
             status = path.stat()
         except UnicodeEncodeError:
-            rejected[name.encode("utf-8", "backslashreplace").decode()] = "its name is not UTF-8; rename it"
+            rejected[os.fsencode(name).decode("utf-8", "backslashreplace")] = "its name is not UTF-8; rename it"
         except OSError as error:
             rejected[name] = error.strerror or "can't be read"
         else:

@@ -31,8 +31,8 @@ def fail(message: str, status: int = 1) -> NoReturn:
 
 def printable(text: str) -> str:
     """The text in one line: newlines and other control characters, and bytes that are no text, are escaped."""
-    one_line = "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
-    return one_line.encode("utf-8", "backslashreplace").decode("utf-8")
+    readable = text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in readable)
 
 
 @contextmanager

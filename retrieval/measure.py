@@ -92,7 +92,7 @@ def fit_temperature(logits: NDArray[np.floating], values: NDArray[np.int64]) -> 
     """
     if len(values) == 0:
         return 1.0
-    candidates = np.exp(np.linspace(np.log(0.1), np.log(10), 401))
+    candidates = np.geomspace(0.1, 10, 401)
     likelihood = []
     for temperature in candidates:
         scaled = logits / temperature

@@ -10,6 +10,7 @@ from PIL import Image
 
 from index.catalog import Catalog, Hit, open_catalog
 from index.where import comparisons, parse_where
+from matting import PhotoError
 from retrieval.attributes import Schema
 
 if TYPE_CHECKING:
@@ -97,7 +98,10 @@ class SearchService:
             return rows.copy(), values, path
         assert query.photo is not None
         file = str(query.photo) if isinstance(query.photo, Path) else None
-        seen = self._loaded_embedder().embed([query.photo])
+        try:
+            seen = self._loaded_embedder().embed([query.photo])
+        except PhotoError as error:
+            raise SearchError(f"{file or 'the photo'}: {error}") from error
         values = {key: of_key[0] for key, of_key in seen.values.items()}
         return np.concatenate([seen.vectors[key] for key in self.catalog.model.blocks], axis=1), values, file
 

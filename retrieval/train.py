@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment
-from retrieval.console import fail, one_line_errors
+from retrieval.console import fail, messages, one_line_errors
 from retrieval.data import LabelledPhotos, hold_out_senders, load_photo_array, read_labels
 from retrieval.embedder import choose_device
 from retrieval.losses import attributes_cross_entropy
@@ -321,9 +321,8 @@ def keep_freed_memory() -> None:
 
 
 def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), transient=True
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
 
 
 @contextmanager

@@ -1,0 +1,204 @@
+"""Training: what is taught, that it can be stopped and goes on the same, and that hub trunks fit."""
+
+import csv
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from typer.testing import CliRunner
+
+from retrieval import train as train_module
+from retrieval import trunks
+from retrieval.attributes import Schema, load_schema
+from retrieval.augment import augment
+from retrieval.data import LabelledPhotos, hold_out_senders, read_labels
+from retrieval.losses import value_cross_entropy
+from retrieval.tables import TableError
+from retrieval.train import TrainConfig, TrainError, train
+from retrieval.trunks import TrunkError, new_network
+from retrieval.weights import Model, WeightsError, load_model, save_model
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(epochs=2, batch=8, size=64, held_out=0.3)
+
+
+@pytest.fixture
+def schema() -> Schema:
+    return load_schema()
+
+
+@pytest.fixture
+def labelled(samples: Path, schema: Schema) -> LabelledPhotos:
+    return read_labels(samples / "photos", samples / "labels.csv", schema).subset(np.arange(48))
+
+
+def fresh_network(schema: Schema) -> train_module.AttributeNetwork:
+    torch.manual_seed(0)
+    return new_network(tuple(len(attribute.values) for attribute in schema.attributes))
+
+
+def weights_of(model: Model | None) -> torch.Tensor:
+    assert model is not None
+    return torch.cat([parameter.flatten() for parameter in model.network.parameters()])
+
+
+def test_a_stopped_run_goes_on_step_for_step_the_same(
+    labelled: LabelledPhotos, schema: Schema, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "whole", CPU)
+    one_step = train_module.train_step
+
+    def step_and_interrupt(*arguments: object) -> float:
+        loss = one_step(*arguments)  # type: ignore[arg-type]
+        os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    assert threading.current_thread() is threading.main_thread()
+    monkeypatch.setattr(train_module, "train_step", step_and_interrupt)
+    for _ in range(2):
+        assert train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "parts", CPU) is None
+    monkeypatch.undo()
+    parts = train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "parts", CPU)
+    assert torch.allclose(weights_of(whole), weights_of(parts), atol=1e-5)
+    assert not torch.allclose(weights_of(whole), torch.cat([p.flatten() for p in fresh_network(schema).parameters()]))
+    assert parts is not None
+    assert all(0.1 <= temperature <= 10 for temperature in parts.temperatures)
+    with pytest.raises(TrainError, match="other settings"):
+        train(labelled, schema, fresh_network(schema), TrainConfig(epochs=3), tmp_path / "parts", CPU)
+    (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"no")
+    with pytest.raises(TrainError, match="damaged"):
+        train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "parts", CPU)
+
+
+def test_the_command_writes_weights_that_embed(samples: Path, tmp_path: Path) -> None:
+    few = tmp_path / "labels.csv"
+    with (samples / "labels.csv").open() as file:
+        rows = list(csv.reader(file))[:40]
+    few.write_text("\n".join(",".join(row) for row in rows))
+    folders = ["--photos", str(samples / "photos"), "--labels", str(few), "--run", str(tmp_path / "run")]
+    options = ["--out", str(tmp_path / "w.safetensors"), "--epochs", "1", "--size", "64", "--split", ""]
+    program = train_module.typer.Typer()
+    program.command()(train_module.main)
+    result = CliRunner().invoke(program, folders + options)
+    assert result.exit_code == 0, result.output
+    from retrieval.embedder import Embedder
+
+    seen = Embedder.load(tmp_path / "w.safetensors").embed([samples / "photos" / f"{rows[1][0]}.jpg"])
+    assert np.linalg.norm(seen.vectors["collar"][0]) == pytest.approx(1, abs=1e-3)
+    missing = CliRunner().invoke(program, [*folders, *options[:-1], "nowhere"])
+    assert missing.exit_code == 1
+    assert "error: " in missing.output
+    assert "split" in missing.output
+
+
+def test_saved_weights_give_the_same_vectors(schema: Schema, tmp_path: Path) -> None:
+    network = fresh_network(schema).eval()
+    save_model(Model(network, schema, 96, (1.5,) * 7, {"a": "b"}), tmp_path / "w.safetensors")
+    loaded = load_model(tmp_path / "w.safetensors")
+    assert (loaded.schema, loaded.size, loaded.temperatures, loaded.notes) == (schema, 96, (1.5,) * 7, {"a": "b"})
+    photos = torch.randn(2, 3, 96, 96)
+    assert torch.allclose(network(photos)[0], loaded.network(photos)[0], atol=0.02)
+    (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:1000])
+    with pytest.raises(WeightsError, match=r"w\.safetensors.*damaged"):
+        load_model(tmp_path / "w.safetensors")
+
+
+def test_doubtful_labels_are_shared_and_inapplicable_ones_known(samples: Path, schema: Schema, tmp_path: Path) -> None:
+    ids = [path.stem for path in sorted((samples / "photos").iterdir())[:3]]
+    (tmp_path / "l.csv").write_text(
+        f"id,sender,category,collar\n{ids[0]},1,shirt,\n{ids[1]},1,shoes,\n{ids[2]},2,dress,hood\n"
+    )
+    (tmp_path / "r.csv").write_text(f"id,reading,collar\n{ids[0]},1,crew\n{ids[0]},2,scoop\n{ids[2]},1,crew\n")
+    found = read_labels(samples / "photos", tmp_path / "l.csv", schema, readings=tmp_path / "r.csv")
+    collar = schema["collar"]
+    doubtful, inapplicable, certain = found.targets["collar"]
+    assert doubtful[collar.value_index("crew")] == doubtful[collar.value_index("scoop")] == 0.5
+    assert inapplicable[-1] == 1
+    assert certain[collar.value_index("hood")] == 1
+    assert found.values(schema)["collar"] == ["", "", "hood"]
+    assert found.targets["color"].sum() == 0
+    with pytest.raises(TableError, match="none of its ids"):
+        read_labels(tmp_path, tmp_path / "l.csv", schema)
+
+
+def test_loss_ignores_what_is_not_known() -> None:
+    logits = torch.tensor([[4.0, 0.0, 0.0], [0.0, 4.0, 0.0], [9.0, -9.0, 0.0]], requires_grad=True)
+    targets = torch.tensor([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    value_cross_entropy(logits, targets).backward()
+    assert logits.grad is not None
+    assert logits.grad[2].abs().sum() == 0
+    assert logits.grad[1, 0] < 0 < logits.grad[1, 1]  # towards both values
+    assert value_cross_entropy(logits[2:], targets[2:]) == 0
+
+
+def test_whole_senders_are_held_out() -> None:
+    senders = [str(number) for number in range(100) for _ in range(1 + number % 5)] + ["many"] * 200
+    held_out = hold_out_senders(senders, 0.2, seed=0)
+    assert 0.17 < held_out.mean() < 0.25
+    chosen = {sender for sender, out in zip(senders, held_out, strict=True) if out}
+    assert not chosen & {sender for sender, out in zip(senders, held_out, strict=True) if not out}
+    assert "many" not in chosen
+    assert (hold_out_senders(senders, 0.2, seed=1) != held_out).any()
+    assert not hold_out_senders(senders, 0, seed=0).any()
+
+
+def test_augmented_photos_are_repeatable_and_differ() -> None:
+    photos = torch.randint(0, 256, (4, 3, 96, 96), dtype=torch.uint8)
+    first, again, other = (augment(photos, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    assert first.shape == (4, 3, 64, 64)
+    assert first.abs().max() <= 1.01
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_packaged_trunk_is_the_imagenet_network() -> None:
+    """The package's tensors in timm's order make the network that timm's own hub weights would."""
+    full = timm.create_model("tf_efficientnet_lite0")
+    stored = torch.load(trunks.packaged_weights(), weights_only=True, map_location="cpu")
+    full.load_state_dict(dict(zip(full.state_dict(), stored.values(), strict=True)))
+    network = new_network((3,))
+    photo = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        deepest = network.trunk.eval()(photo)[-1]
+        expected = full.eval().blocks(full.bn1(full.conv_stem(photo)))
+    assert torch.allclose(deepest, expected, atol=1e-4)
+
+
+def test_hub_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trunk from timm's hub is loaded by timm; here from a file, since tests have no network."""
+    create = timm.create_model
+
+    def from_package(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:
+        overlay = {"file": str(trunks.packaged_weights())} if pretrained else None
+        return create(name, pretrained=False, pretrained_cfg_overlay=overlay, **options)  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(timm, "create_model", from_package)
+    for name in ("resnet18", "convnext_atto", "tf_efficientnet_lite1"):
+        network = new_network((3, 2), name).eval()
+        vectors, logits = network(torch.zeros(1, 3, 64, 64))
+        assert vectors.shape == (1, 2, 16)
+        assert [values.shape[1] for values in logits] == [4, 3]
+        train_module.freeze_shallow(network)
+        frozen = [parameter.requires_grad for parameter in network.trunk.parameters()]
+        assert not frozen[0]
+        assert frozen[-1]
+    with pytest.raises(TrunkError, match="no model 'resnet17'"):
+        new_network((3,), "resnet17")
+
+
+def test_a_hub_that_can_not_be_reached_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("the hub can't be reached\nmore")
+
+    monkeypatch.setattr("timm.models._builder.load_pretrained", unreachable)
+    with pytest.raises(TrunkError, match=r"resnet18.*hub") as error:
+        new_network((3,), "resnet18")
+    assert "\n" not in str(error.value)
