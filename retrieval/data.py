@@ -104,12 +104,16 @@ def _read_possible_values(path: Path, schema: Schema) -> dict[tuple[str, str], l
 
 
 def find_photos(places: Iterable[Path]) -> list[Path]:
-    """All photo files in folders (at any depth, following links once) and the files named themselves, sorted."""
+    """All photo files in folders (at any depth, following links once) and the files named themselves, sorted.
+
+    Raises OSError, with the name, for a place that is not there or a folder that can't be listed.
+    """
     found: dict[Path, None] = {}
     for place in places:
         if place.is_dir():
             found.update(dict.fromkeys(_walk(place, set())))
         else:
+            place.stat()
             found[place] = None
     return list(found)
 

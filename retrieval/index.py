@@ -196,6 +196,8 @@ def _report(report: "BuildReport", catalog: Path) -> None:
         f"{catalog}: {report.items} items; {report.embedded} photos embedded, {report.unchanged} unchanged, "
         f"{report.removed} removed"
     )
+    if report.items == 0:
+        fail(f"{catalog}: none of the photos could be used; {catalog / 'rejected.csv'} says why")
     if report.rejected:
         warn(f"{report.rejected} files or rows could not be used; {catalog / 'rejected.csv'} says why")
 
