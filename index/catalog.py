@@ -36,6 +36,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from index.filters import as_number, photos_where
@@ -436,8 +437,7 @@ class Catalog:
             photos=len(index),
             built=datetime.now(UTC).isoformat(timespec="seconds"),
             model=model,
-            # A password stays out of files; the database's own means (PGPASSWORD, .pgpass) bring it.
-            database=None if _is_own_file(url, self.folder) else url.set(password=None).render_as_string(),
+            database=None if _is_own_file(url, self.folder) else without_password(url),
         )
         write_manifest(self.folder, manifest)
         self.manifest, self._index = manifest, index
@@ -522,8 +522,11 @@ def remove_items(items: Sequence[str], folder: Path) -> list[str]:
 
 
 def _connect(folder: Path, database: str | None) -> Engine:
-    url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
-    engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
+    try:
+        url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
+        engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
+    except (ArgumentError, ImportError) as error:
+        raise CatalogError(f"--database {database}: {error}; for PostgreSQL install erimoto[postgresql]") from error
     if engine.dialect.name == "sqlite":
 
         @event.listens_for(engine, "connect")
@@ -531,6 +534,11 @@ def _connect(folder: Path, database: str | None) -> Engine:
             connection.execute("PRAGMA foreign_keys = ON")
 
     return engine
+
+
+def without_password(url: URL) -> str:
+    """A database's URL as it is stored: a password stays out of files, and comes from PGPASSWORD or .pgpass instead."""
+    return url._replace(password=None).render_as_string()
 
 
 def _is_own_file(url: URL, folder: Path) -> bool:

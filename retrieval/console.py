@@ -49,7 +49,7 @@ def one_line_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         fail("stopped; what is done is stored, and the same command goes on from there")
     except DBAPIError as error:
-        fail(f"the catalogue's database: {error.orig}")
+        fail(f"the catalogue's database: {str(error.orig).splitlines()[0]}")
     except OSError as error:
         fail(f"{error.filename or 'system'}: {error.strerror or error}")
     except ValueError as error:

@@ -14,8 +14,10 @@ import pytest
 import typer
 from click.testing import Result
 from PIL import Image
+from sqlalchemy import make_url
 from typer.testing import CliRunner
 
+from index.catalog import without_password
 from retrieval import embed, evaluate
 from retrieval.build import BuildReport
 from retrieval.index import app
@@ -272,6 +274,19 @@ def test_other_weights_and_devices(catalog: Path, some_photos: Path, tmp_path: P
     manifest.write_text(json.dumps(stored))
     assert_one_line(run("search", "--catalog", catalog, "--image", photo), "other weights")
     assert_one_line(run("add", some_photos, "--catalog", catalog), "other weights")
+
+
+@pytest.mark.parametrize("url", ["nonsense://x", "no url", "mssql+nothing://x"])
+def test_databases_that_can_not_be_used(some_photos: Path, tmp_path: Path, url: str) -> None:
+    assert_one_line(run("build", some_photos, "--catalog", tmp_path / "c", "--database", url), f"--database {url}")
+
+
+def test_another_database_is_remembered_without_its_password(some_photos: Path, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    assert run("build", some_photos, "--catalog", tmp_path / "c", "--database", url).exit_code == 0
+    assert not (tmp_path / "c" / "catalog.db").exists()
+    assert run("verify", "--catalog", tmp_path / "c").exit_code == 0
+    assert without_password(make_url("postgresql://me:secret@host/db")) == "postgresql://me@host/db"
 
 
 def start_build(photos: Path, catalog: Path) -> subprocess.Popen[str]:
