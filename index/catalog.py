@@ -237,18 +237,26 @@ class Catalog:
 
     def _load_index(self) -> FaissIndex:
         """The index's file, or if it is damaged one made anew in memory, with a warning."""
+        index = self._stored_index()
+        if index is None and (latest := read_manifest(self.folder)) not in (None, self.manifest):
+            self.manifest = latest  # another command has finished since this one began
+            index = self._stored_index()
+        if index is not None:
+            return index
         manifest = self._finished()
-        try:
-            path = self.folder / manifest.index_file
-            if path.stat().st_size == manifest.index_bytes:
-                return FaissIndex.load(path)
-        except (IndexFileError, OSError):
-            pass
         self.warnings.append(f"{self.folder}: the index file is missing or damaged; made anew from the database")
         index = _empty_index(manifest.model)
         with self._engine.connect() as connection:
             _bring_up_to_date(connection, index, manifest.model)
         return index
+
+    def _stored_index(self) -> FaissIndex | None:
+        manifest = self._finished()
+        path = self.folder / manifest.index_file
+        try:
+            return FaissIndex.load(path) if path.stat().st_size == manifest.index_bytes else None
+        except (IndexFileError, OSError):
+            return None
 
     def info(self) -> dict[str, object]:
         """Counts and facts about the catalogue, ready for JSON."""

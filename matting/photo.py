@@ -14,6 +14,8 @@ PHOTO_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jfif", ".png", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp", ".gif"}
 )
 PIXEL_LIMIT = 100_000_000
+# Pillow's decoders raise many kinds of errors on damaged files; each of them means the same to the user.
+DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error, MemoryError)
 
 
 class PhotoError(ValueError):
@@ -55,8 +57,7 @@ def read_photo(path: Path, at_least: int | None = None) -> Image.Image:
         raise PhotoError("there is no such file") from error
     except PhotoError:
         raise
-    # Pillow's decoders raise many kinds of errors on damaged files; each of them means the same to the user.
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, struct.error, MemoryError) as error:
+    except DECODER_ERRORS as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "damaged or cut short"
         raise PhotoError(reason) from error
 
@@ -73,7 +74,14 @@ def _decode(image: Image.Image, at_least: int | None) -> Image.Image:
         scale = at_least / min(width, height)
         image.draft("RGB", (int(width * scale) + 1, int(height * scale) + 1))
     image.load()
-    return _to_rgb(ImageOps.exif_transpose(image))
+    return _to_rgb(_upright(image))
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except DECODER_ERRORS:
+        return image  # EXIF data that can't be read spoils no picture
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:

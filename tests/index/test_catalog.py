@@ -193,6 +193,15 @@ def test_a_damaged_index_is_made_anew(folder: Path, damage: str) -> None:
     assert not [problem for problem in open_catalog(folder).verify() if ".faiss: " in problem]
 
 
+def test_a_catalogue_that_was_opened_before_another_command_finished_is_read_as_it_is_now(folder: Path) -> None:
+    opened = open_catalog(folder)
+    with write_catalog(folder) as catalog:
+        catalog.store([photo("new", 0.5, 0)], MODEL.fingerprint)
+        catalog.finish(MODEL)
+    assert "new" in found(opened, 0.5, 0, shape=1)
+    assert opened.warnings == []
+
+
 def test_only_one_writes_at_a_time(folder: Path) -> None:
     with write_catalog(folder), pytest.raises(CatalogError, match="another command"), write_catalog(folder):
         pass

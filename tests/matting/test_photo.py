@@ -89,6 +89,11 @@ def test_exif_orientation(picture: Image.Image, tmp_path: Path, orientation: int
     assert_like(read_photo(tmp_path / "a.jpg"), picture)
 
 
+def test_broken_exif_spoils_no_picture(picture: Image.Image, tmp_path: Path) -> None:
+    picture.save(tmp_path / "a.jpg", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f" + b"\xff" * 40, quality=95)
+    assert_like(read_photo(tmp_path / "a.jpg"), picture)
+
+
 def test_reduced_decoding_shows_the_same(sample_photos: list[Path], tmp_path: Path) -> None:
     large = read_photo(sample_photos[0]).resize((2000, 2600))
     large.save(tmp_path / "a.jpg")
