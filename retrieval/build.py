@@ -122,7 +122,7 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
                 continue
             seen.add(photo)
             tables.named_photos.setdefault(photo, path.name)
-            if item != photo:
+            if by_photo:
                 tables.item_of_photo[photo] = item
             if attributes:
                 tables.labels.setdefault(item, {}).update({key: row[key] for key in attributes})
@@ -184,17 +184,18 @@ def _look_at(
     known: list[KnownPhoto], places: Sequence[Path], paths: list[Path], tables: ItemTables
 ) -> tuple[list[_Found], dict[str, str]]:
     """The files' items and states; and the files that can't be taken, with the reason."""
-    # A photo keeps its id against newcomers while its file is there.
+    # A stored photo keeps its item unless a table says otherwise, and its id against newcomers while its file is there.
+    item_of_stored = {photo.path: photo.item for photo in known}
     taken = {photo.item: photo.path for photo in known if Path(photo.path).exists()}
     found: list[_Found] = []
     rejected: dict[str, str] = {}
     for path, own_id in zip(paths, photo_ids(places, paths), strict=True):
         name = os.path.abspath(path)  # noqa: PTH100 (Path.resolve would follow links: two links, one photo)
-        grouped = own_id in tables.item_of_photo
-        item = tables.item_of_photo.get(own_id, own_id)
+        told = tables.item_of_photo.get(own_id) or item_of_stored.get(name)
+        item = told or own_id
         try:
             name.encode("utf-8")
-            if not grouped and taken.setdefault(item, name) != name:
+            if told is None and taken.setdefault(item, name) != name:
                 rejected[name] = f"duplicate id '{item}', which {taken[item]} has"
                 continue
             status = path.stat()

@@ -154,7 +154,7 @@ def run_network(
     device = next(network.parameters()).device
     vectors, logits = [], []
     for start in range(0, len(squares), batch):
-        photos = torch.from_numpy(np.ascontiguousarray(squares[start : start + batch])).to(device)
+        photos = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
         photos = normalise(photos.permute(0, 3, 1, 2))
         photos = nn.functional.interpolate(photos, size=(size, size), mode="bilinear", antialias=True)
         of_batch, logits_of_batch = network(photos)

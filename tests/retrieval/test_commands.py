@@ -246,6 +246,9 @@ def test_labels_and_metadata(some_photos: Path, tmp_path: Path) -> None:
     turtlenecks = search(catalog, "--item", "set 1", "--by", "collar", "--where", "collar=turtleneck")["hits"]
     assert [hit["id"] for hit in turtlenecks] == [names[0]]
     assert turtlenecks[0]["attributes"]["collar"]["labelled"] is True
+    again = run("build", some_photos, "--catalog", catalog)
+    assert "5 items; 0 photos embedded, 6 unchanged" in again.stderr
+    assert rejected(catalog) == {}
     dear = search(catalog, "--item", names[0], "--by", "color", "--where", "値段>=300")["hits"]
     assert {hit["id"] for hit in dear} == set(names[3:])
 
