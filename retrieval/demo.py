@@ -35,19 +35,18 @@ def main(
         say("2 of 3: searching")
         service = SearchService.open(catalog)
         rows: list[tuple[str, SheetRow]] = []
-        for title, key, value, query in (
-            ("Same collar", "collar", None, Query(by={"collar": 1}, k=HITS)),
-            ("Same sleeve and colour", "sleeve", None, Query(by={"sleeve": 1, "color": 1}, k=HITS)),
+        for title, now, query in (
+            ("Same collar", {}, Query(by={"collar": 1}, k=HITS)),
+            ("Same sleeve and colour", {}, Query(by={"sleeve": 1, "color": 1}, k=HITS)),
             (
                 "Like this, but long-sleeved",
-                "sleeve",
-                "short",
+                {"sleeve": "short"},
                 Query(by={"color": 1, "pattern": 1}, change={"sleeve": "long"}, k=HITS),
             ),
         ):
-            item = choose_query(service.catalog, key, value, without={row_item for row_item, _ in rows})
+            item = choose_query(service.catalog, query, now, without={item for item, _ in rows})
             if item is None:
-                say(f"        {title}: no photo shows a {key}; left out")
+                say(f"        {title}: no photo shows a garment to ask this of; left out")
                 continue
             answer = service.search(replace(query, item=item))
             rows.append((item, sheet_row(query, answer, title)))
@@ -59,18 +58,27 @@ def main(
         say(f"3 of 3: drew {picture}")
 
 
-def choose_query(catalog: Catalog, key: str, value: str | None, without: set[str]) -> str | None:
-    """An item that makes a telling query: its value is seen clearly, and neither the commonest nor alone."""
-    seen = [
-        (item, found, confidence)
-        for item, found, confidence in catalog.values(key)
-        if found and item not in without and value in (None, found)
-    ]
-    counts = Counter(found for _, found, _ in seen)
-    common = [found for found, count in counts.most_common() if count > HITS]
-    telling = common[1:2] or common[:1] or list(counts)
-    ranked = sorted((entry for entry in seen if entry[1] in telling), key=lambda entry: (-entry[2], entry[0]))
-    return ranked[0][0] if ranked else None
+def choose_query(catalog: Catalog, query: Query, now: dict[str, str], without: set[str]) -> str | None:
+    """An item that makes a telling query: seen clearly, and enough others are what it asks for.
+
+    Args:
+        catalog: where to choose.
+        query: what will be asked.
+        now: values that the item must have.
+        without: items that were chosen before.
+    """
+    keys = [*query.by, *query.change]
+    seen = {key: {item: (value, sure) for item, value, sure in catalog.values(key)} for key in keys}
+    values = {item: tuple(seen[key][item][0] for key in keys) for item in seen[keys[0]]}
+    counts = Counter(values.values())
+    ranked = []
+    for item, own in values.items():
+        if item in without or not all(own) or any(seen[key][item][0] != value for key, value in now.items()):
+            continue
+        asked = tuple(query.change.get(key, value) for key, value in zip(keys, own, strict=True))
+        telling = min(counts[asked], 2 * HITS)  # enough others to fill the row
+        ranked.append((telling, min(seen[key][item][1] for key in keys), item))
+    return max(ranked)[2] if ranked else None
 
 
 if __name__ == "__main__":
