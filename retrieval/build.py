@@ -100,7 +100,7 @@ def build(
 def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:
     """Read the CSV files given with --labels and --metadata. Raises TableError."""
     tables = ItemTables({}, {}, {}, {}, {})
-    for path in (labels, metadata):
+    for path in (metadata, labels):  # in this order: labels of a photo are for the item that it belongs to
         if path is None:
             continue
         by_photo = path is metadata and "photo" in read_table(path).columns
@@ -113,7 +113,7 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
         seen: set[str] = set()
         for number, row in enumerate(table.rows, start=2):
             photo = Path(row["photo"]).with_suffix("").as_posix() if by_photo else row["id"]
-            item = row.get("id") or photo
+            item = (by_photo and row.get("id")) or tables.item_of_photo.get(photo, photo)
             if not photo:
                 tables.left_out[f"{path.name}, row {number}"] = "names no photo"
                 continue

@@ -234,7 +234,9 @@ def test_add_and_remove(catalog: Path, some_photos: Path, sample_photos: list[Pa
 def test_labels_and_metadata(some_photos: Path, tmp_path: Path) -> None:
     names = sorted(path.stem for path in some_photos.iterdir())
     labels, metadata = tmp_path / "labels.csv", tmp_path / "metadata.csv"
-    labels.write_text(f"id,sender,collar\n{names[0]},9,turtleneck\nmissing,9,crew\n", encoding="utf-8")
+    labels.write_text(
+        f"id,sender,collar\n{names[0]},9,turtleneck\n{names[1]},9,hood\nmissing,9,crew\n", encoding="utf-8"
+    )
     rows = [f"{name}.jpg,{'set 1' if name in names[1:3] else name},{index * 100}" for index, name in enumerate(names)]
     metadata.write_bytes(("photo,id,値段\n" + "\n".join(rows) + f"\n{names[0]}.jpg,x,1\n").encode("cp932"))
     catalog = tmp_path / "catalog"
@@ -246,6 +248,8 @@ def test_labels_and_metadata(some_photos: Path, tmp_path: Path) -> None:
     turtlenecks = search(catalog, "--item", "set 1", "--by", "collar", "--where", "collar=turtleneck")["hits"]
     assert [hit["id"] for hit in turtlenecks] == [names[0]]
     assert turtlenecks[0]["attributes"]["collar"]["labelled"] is True
+    hoods = search(catalog, "--item", names[0], "--by", "collar", "--where", "collar=hood")["hits"]
+    assert "set 1" in [hit["id"] for hit in hoods if hit["attributes"]["collar"]["labelled"]]
     again = run("build", some_photos, "--catalog", catalog)
     assert "5 items; 0 photos embedded, 6 unchanged" in again.stderr
     assert rejected(catalog) == {}
