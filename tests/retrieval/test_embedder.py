@@ -1,0 +1,53 @@
+"""The embedder as other programs use it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from matting import read_photo
+from retrieval.embedder import Embedder
+
+
+@pytest.fixture
+def garment(samples: Path) -> tuple[Image.Image, np.ndarray]:
+    """A photograph and its matte."""
+    alpha = sorted((samples / "alphas").iterdir())[0]
+    photo = read_photo(samples / "photos" / f"{alpha.stem}.jpg")
+    return photo, np.asarray(Image.open(alpha).convert("L"), np.float32) / 255
+
+
+def test_pictures_files_and_batches_give_the_same(embedder: Embedder, sample_photos: list[Path]) -> None:
+    together = embedder.embed(sample_photos[:20])
+    for row in (0, 17):
+        alone = embedder.embed([read_photo(sample_photos[row])])
+        for key in embedder.schema.keys:
+            assert np.allclose(alone.vectors[key][0], together.vectors[key][row], atol=0.02)
+            assert alone.values[key][0] == together.values[key][row]
+    assert embedder.embed([]).vectors["collar"].shape == (0, embedder.dimensions["collar"])
+
+
+def test_with_a_matte_the_background_does_not_matter(
+    embedder: Embedder, garment: tuple[Image.Image, np.ndarray], sample_photos: list[Path]
+) -> None:
+    photo, matte = garment
+    other = np.asarray(read_photo(sample_photos[-1]).resize(photo.size), np.float32)
+    moved = np.asarray(photo, np.float32) * matte[..., None] + other * (1 - matte[..., None])
+    pictures = [photo, Image.fromarray(moved.astype(np.uint8))]
+    with_matte, without = embedder.embed(pictures, [matte, matte]), embedder.embed(pictures)
+    for key in embedder.schema.keys:
+        assert with_matte.vectors[key][0] @ with_matte.vectors[key][1] > 0.98
+    assert min(of_key[0] @ of_key[1] for of_key in without.vectors.values()) < 0.98
+    empty = embedder.embed([photo], [np.zeros_like(matte)])
+    assert np.allclose(empty.vectors["collar"], embedder.embed([photo]).vectors["collar"], atol=1e-4)
+
+
+def test_prototypes_are_what_values_gather_around(embedder: Embedder, sample_photos: list[Path]) -> None:
+    seen = embedder.embed(sample_photos[:40])
+    prototypes = embedder.prototypes()
+    for key in ("sleeve", "pattern"):
+        for vector, value in zip(seen.vectors[key], seen.values[key], strict=True):
+            if value:
+                nearest = max(prototypes[key], key=lambda name: float(vector @ prototypes[key][name]))
+                assert nearest == value
