@@ -281,9 +281,8 @@ def train(
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
                 photos = augment(taught_squares[rows].to(device).permute(0, 3, 1, 2), size, random)
-                torch.manual_seed(
-                    config.seed * 1_000_000 + state.step
-                )  # dropout and mixing, so that a resumed run is the same
+                # Dropout and mixing draw from here, so that a resumed run is the same.
+                torch.manual_seed(config.seed * 1_000_000 + state.step)
                 losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:

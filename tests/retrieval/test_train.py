@@ -18,6 +18,7 @@ from retrieval.attributes import Schema, load_schema
 from retrieval.augment import augment
 from retrieval.data import LabelledPhotos, hold_out_senders, read_labels
 from retrieval.losses import value_cross_entropy
+from retrieval.network import AttributeNetwork, NetworkConfig
 from retrieval.tables import TableError
 from retrieval.train import TrainConfig, TrainError, train
 from retrieval.trunks import TrunkError, new_network
@@ -37,7 +38,7 @@ def labelled(samples: Path, schema: Schema) -> LabelledPhotos:
     return read_labels(samples / "photos", samples / "labels.csv", schema).subset(np.arange(48))
 
 
-def fresh_network(schema: Schema) -> train_module.AttributeNetwork:
+def fresh_network(schema: Schema) -> AttributeNetwork:
     torch.manual_seed(0)
     return new_network(tuple(len(attribute.values) for attribute in schema.attributes))
 
@@ -158,9 +159,7 @@ def test_augmented_photos_are_repeatable_and_differ() -> None:
 
 def test_packaged_trunk_is_the_imagenet_network() -> None:
     """The package's tensors in timm's order make the network that timm's own hub weights would."""
-    full = timm.create_model("tf_efficientnet_lite0")
-    stored = torch.load(trunks.packaged_weights(), weights_only=True, map_location="cpu")
-    full.load_state_dict(dict(zip(full.state_dict(), stored.values(), strict=True)))
+    full = imagenet_network()
     network = new_network((3,))
     photo = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
@@ -169,24 +168,44 @@ def test_packaged_trunk_is_the_imagenet_network() -> None:
     assert torch.allclose(deepest, expected, atol=1e-4)
 
 
-def test_hub_trunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A trunk from timm's hub is loaded by timm; here from a file, since tests have no network."""
+def imagenet_network() -> torch.nn.Module:
+    """The whole EfficientNet-Lite0 with the package's weights under timm's names, as timm's hub holds it."""
+    full: torch.nn.Module = timm.create_model("tf_efficientnet_lite0")
+    stored = torch.load(trunks.packaged_weights(), weights_only=True, map_location="cpu")
+    full.load_state_dict(dict(zip(full.state_dict(), stored.values(), strict=True)))
+    return full
+
+
+def test_hub_weights_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """timm loads a hub's weights; here the same file lies on the disk, since tests have no network."""
+    torch.save(imagenet_network().state_dict(), tmp_path / "hub.pth")
     create = timm.create_model
 
-    def from_package(name: str, pretrained: bool = False, **options: object) -> torch.nn.Module:
-        overlay = {"file": str(trunks.packaged_weights())} if pretrained else None
-        return create(name, pretrained=False, pretrained_cfg_overlay=overlay, **options)  # type: ignore[no-any-return]
+    def from_disk(name: str, **options: object) -> object:
+        return create(name, pretrained_cfg_overlay={"file": str(tmp_path / "hub.pth")}, **options)
 
-    monkeypatch.setattr(timm, "create_model", from_package)
-    for name in ("resnet18", "convnext_atto", "tf_efficientnet_lite1"):
-        network = new_network((3, 2), name).eval()
-        vectors, logits = network(torch.zeros(1, 3, 64, 64))
-        assert vectors.shape == (1, 2, 16)
-        assert [values.shape[1] for values in logits] == [4, 3]
-        train_module.freeze_shallow(network)
-        frozen = [parameter.requires_grad for parameter in network.trunk.parameters()]
-        assert not frozen[0]
-        assert frozen[-1]
+    monkeypatch.setattr(timm, "create_model", from_disk)
+    from_hub = new_network((3,), "tf_efficientnet_lite0.in1k")
+    monkeypatch.undo()
+    packaged = new_network((3,)).trunk.state_dict()
+    for name, tensor in from_hub.trunk.state_dict().items():
+        assert torch.equal(tensor, packaged[name]), name
+    assert from_hub.config.mean == (0.5, 0.5, 0.5)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "tf_efficientnet_lite1"])
+def test_trunks_of_other_kinds_fit(name: str) -> None:
+    network = AttributeNetwork(NetworkConfig((3, 2), name)).eval()
+    vectors, logits = network(torch.zeros(1, 3, 64, 64))
+    assert vectors.shape == (1, 2, 16)
+    assert [values.shape[1] for values in logits] == [4, 3]
+    train_module.freeze_shallow(network)
+    trained = [parameter.requires_grad for parameter in network.trunk.parameters()]
+    assert not trained[0]
+    assert trained[-1]
+
+
+def test_a_trunk_that_timm_lacks_is_named() -> None:
     with pytest.raises(TrunkError, match="no model 'resnet17'"):
         new_network((3,), "resnet17")
 
