@@ -1,5 +1,6 @@
 """What the commands share: messages on standard error, progress, and errors as one line instead of a traceback."""
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy.exc import DBAPIError
+
+from retrieval import leave_in_one_line
 
 messages = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
@@ -42,6 +45,8 @@ def one_line_errors() -> Iterator[None]:
     Errors that users cause are all ValueErrors or OSErrors with a message made for them; what remains is a mistake of
     ours and keeps its traceback out of their sight as well, unless Python runs with -X dev.
     """
+    if signal.getsignal(signal.SIGINT) is leave_in_one_line:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     except (typer.Exit, SystemExit):

@@ -328,6 +328,20 @@ def test_a_stopped_build_goes_on_where_it_was(
     assert run("verify", "--catalog", catalog).exit_code == 0
 
 
+def test_interrupt_while_libraries_are_imported_is_one_line(samples: Path, tmp_path: Path) -> None:
+    # A library that takes for ever, and tells when its import has begun.
+    (tmp_path / "timm.py").write_text("print('importing', flush=True)\nwhile True: pass\n")
+    command = [sys.executable, "-m", "retrieval.embed", str(samples / "photos"), "--out", str(tmp_path / "v.npz")]
+    paths = os.pathsep.join([str(tmp_path), str(samples.parent)])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate()
+    assert (process.returncode, words) == (1, "error: stopped\n")
+
+
 def test_a_full_disk_leaves_the_last_good_state(catalog: Path, some_photos: Path, tmp_path: Path) -> None:
     before = search(catalog, "--item", next(some_photos.iterdir()).stem, "--by", "collar")["hits"]
     for index, photo in enumerate(sorted(some_photos.iterdir())):
