@@ -41,7 +41,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from index.filters import as_number, photos_where
 from index.rows import REVISION, Fact, Item, Label, Photo, Prediction, Rejected
-from index.storage import CatalogError, Manifest, ModelInfo, read_manifest, replace_file, sha256, write_manifest
+from index.storage import (
+    CatalogError,
+    Manifest,
+    ModelInfo,
+    is_there,
+    read_manifest,
+    replace_file,
+    sha256,
+    write_manifest,
+)
 from index.vectors import FaissIndex, Ids, IndexFileError, Vectors
 from index.where import Condition
 
@@ -193,17 +202,17 @@ class Catalog:
         wanted = list(dict.fromkeys(int(one) for one in ids if one >= 0))
         rows = {}
         for some in _chunks(wanted):
-            query = select(Photo.id, Photo.path, Photo.vectors, Item.id, Item.key).join(Item).where(Photo.id.in_(some))
-            rows.update({row[0]: row for row in connection.execute(query)})
+            query = select(Photo.id, Photo.path, Photo.vectors, Item.key).join(Item).where(Photo.id.in_(some))
+            rows.update({row.id: row for row in connection.execute(query)})
         best: dict[str, tuple[float, int, Vectors, Vectors]] = {}
         for photo_id in wanted:
             # A photo that is gone from the database is only waiting to be dropped from the index.
-            if photo_id not in rows or rows[photo_id][4] == without:
+            if photo_id not in rows or rows[photo_id].key == without:
                 continue
-            vector = np.frombuffer(rows[photo_id][2], np.float32)
+            vector = np.frombuffer(rows[photo_id].vectors, np.float32)
             scores = masked @ vector
             query_row = queries[int(scores.argmax())]
-            key = rows[photo_id][4]
+            key = rows[photo_id].key
             if key not in best or scores.max() > best[key][0]:
                 best[key] = (float(scores.max()), photo_id, vector, query_row)
         ranked = sorted(best.items(), key=lambda entry: -entry[1][0])
@@ -216,7 +225,7 @@ class Catalog:
                 )
                 for name, (start, stop) in spans.items()
             }
-            hits.append(Hit(key, rows[photo_id][1], score, attributes))
+            hits.append(Hit(key, rows[photo_id].path, score, attributes))
         return hits
 
     def _values(self, connection: Connection, photos: list[int]) -> dict[int, dict[str, tuple[str, float, bool]]]:
@@ -302,7 +311,7 @@ class Catalog:
             if wrong := connection.scalar(lengths.where(Photo.model == model.fingerprint)):
                 problems.append(f"{self.folder}: {wrong} photos with vectors of a wrong length; remove and add them")
             stored = set(connection.scalars(select(Photo.id)))
-            gone = sum(not Path(name).exists() for name in connection.scalars(select(Photo.path)))
+            gone = sum(not is_there(name) for name in connection.scalars(select(Photo.path)))
         if not problems and (lost := len(stored - set(self._opened_index().ids().tolist()))):
             problems.append(f"{self.folder}: {lost} photos are not searchable yet; run build again")
         if gone:

@@ -94,6 +94,17 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         _force_to_disk(path.parent)
 
 
+def is_there(path: str) -> bool:
+    """Whether a file is at its place, or may be: in a folder that can't be entered now nothing counts as gone."""
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
 def sha256(path: Path) -> str:
     """The file's SHA-256 in hexadecimal digits."""
     with path.open("rb") as file:

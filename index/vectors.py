@@ -54,7 +54,7 @@ class VectorIndex(Protocol):
         """Read an index that `save` wrote. Raises IndexFileError."""
 
 
-class FaissIndex:
+class FaissIndex(VectorIndex):
     """A VectorIndex on FAISS: exact, inverted lists or a graph; on the GPU where there is one.
 
     `blocks` are the (start, stop) columns of each attribute; they matter only for choosing an approximate index.

@@ -5,7 +5,7 @@ joined by and, or, not and parentheses. Values with blanks or other signs stand 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 
@@ -98,21 +98,26 @@ def _tokens(text: str) -> Tokens:
 
 
 def _parse_any(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:
-    part, tokens = _parse_all(text, tokens)
-    parts = [part]
-    while tokens and tokens[0] == ("keyword", "or"):
-        part, tokens = _parse_all(text, tokens[1:])
-        parts.append(part)
-    return (parts[0] if len(parts) == 1 else Any(tuple(parts))), tokens
+    return _parse_joined(text, tokens, "or", _parse_all, Any)
 
 
 def _parse_all(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:
-    part, tokens = _parse_one(text, tokens)
+    return _parse_joined(text, tokens, "and", _parse_one, All)
+
+
+def _parse_joined(
+    text: str,
+    tokens: Tokens,
+    keyword: str,
+    parse: Callable[[str, Tokens], tuple[Condition, Tokens]],
+    join: type[All] | type[Any],
+) -> tuple[Condition, Tokens]:
+    part, tokens = parse(text, tokens)
     parts = [part]
-    while tokens and tokens[0] == ("keyword", "and"):
-        part, tokens = _parse_one(text, tokens[1:])
+    while tokens and tokens[0] == ("keyword", keyword):
+        part, tokens = parse(text, tokens[1:])
         parts.append(part)
-    return (parts[0] if len(parts) == 1 else All(tuple(parts))), tokens
+    return (part if len(parts) == 1 else join(tuple(parts))), tokens
 
 
 def _parse_one(text: str, tokens: Tokens) -> tuple[Condition, Tokens]:

@@ -53,6 +53,8 @@ def read_photo(path: Path, at_least: int | None = None) -> Image.Image:
         raise PhotoError(f"larger than {PIXEL_LIMIT // 1_000_000} megapixels") from error
     except PermissionError as error:
         raise PhotoError("no permission to read it") from error
+    except IsADirectoryError as error:
+        raise PhotoError("a folder, not a photo, and what is in it can't be read") from error
     except FileNotFoundError as error:
         raise PhotoError("there is no such file") from error
     except PhotoError:

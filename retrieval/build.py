@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from index.catalog import Catalog, KnownPhoto, NewPhoto, write_catalog
-from index.storage import CatalogError, ModelInfo
+from index.storage import CatalogError, ModelInfo, is_there
 from retrieval.attributes import Schema
 from retrieval.console import progress_bar
 from retrieval.data import find_photos
@@ -186,7 +186,7 @@ def _look_at(
     """The files' items and states; and the files that can't be taken, with the reason."""
     # A stored photo keeps its item unless a table says otherwise, and its id against newcomers while its file is there.
     item_of_stored = {photo.path: photo.item for photo in known}
-    taken = {photo.item: photo.path for photo in known if Path(photo.path).exists()}
+    taken = {photo.item: photo.path for photo in known if is_there(photo.path)}
     found: list[_Found] = []
     rejected: dict[str, str] = {}
     for path, own_id in zip(paths, photo_ids(places, paths), strict=True):
@@ -211,7 +211,7 @@ def _look_at(
 def _not_stored(catalog: Catalog, known: list[KnownPhoto], found: list[_Found], model: str) -> list[_Found]:
     """The files that are not stored as they are on disk; notes which have moved or belong to another item now."""
     by_path = {photo.path: photo for photo in known}
-    vanished = {photo.item: photo for photo in known if not Path(photo.path).exists()}
+    vanished = {photo.item: photo for photo in known if not is_there(photo.path)}
     wanted = []
     for photo in found:
         stored = by_path.get(photo.name) or vanished.get(photo.item)
@@ -234,7 +234,7 @@ def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], ta
 
 
 def _drop_vanished(catalog: Catalog, prune: bool, report: BuildReport) -> None:
-    gone = [photo.id for photo in catalog.known_photos() if not Path(photo.path).exists()]
+    gone = [photo.id for photo in catalog.known_photos() if not is_there(photo.path)]
     if gone and prune:
         catalog.remove_photos(gone)
         report.removed = len(gone)

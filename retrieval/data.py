@@ -106,7 +106,8 @@ def _read_possible_values(path: Path, schema: Schema) -> dict[tuple[str, str], l
 def find_photos(places: Iterable[Path]) -> list[Path]:
     """All photo files in folders (at any depth, following links once) and the files named themselves, sorted.
 
-    Raises OSError, with the name, for a place that is not there or a folder that can't be listed.
+    A folder that can't be listed stands for its photos, so that it is refused by name when it is read. Raises OSError,
+    with the name, for a place that is not there.
     """
     found: dict[Path, None] = {}
     for place in places:
@@ -119,14 +120,18 @@ def find_photos(places: Iterable[Path]) -> list[Path]:
 
 
 def _walk(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
-    status = folder.stat()
-    # A link that leads back up would be walked for ever.
-    if (status.st_dev, status.st_ino) in seen:
-        return []
-    seen.add((status.st_dev, status.st_ino))
+    try:
+        status = folder.stat()
+        # A link that leads back up would be walked for ever.
+        if (status.st_dev, status.st_ino) in seen:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        entries = [(entry, entry.is_dir()) for entry in sorted(folder.iterdir())]
+    except PermissionError:
+        return [folder]
     found: list[Path] = []
-    for entry in sorted(folder.iterdir()):
-        if entry.is_dir():
+    for entry, is_folder in entries:
+        if is_folder:
             found += _walk(entry, seen)
         elif entry.suffix.lower() in PHOTO_SUFFIXES and not entry.name.startswith("."):
             found.append(entry)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,11 @@ from sqlalchemy import make_url
 from typer.testing import CliRunner
 
 from index.catalog import without_password
+from index.storage import is_there
+from matting import PhotoError, read_photo
 from retrieval import embed, evaluate
 from retrieval.build import BuildReport
+from retrieval.data import find_photos
 from retrieval.index import app
 
 
@@ -193,6 +197,45 @@ def test_bad_photos_are_skipped_listed_and_do_no_harm(some_photos: Path, tmp_pat
     table = run("search", "--catalog", catalog, "--item", "SHOUT", "--by", "collar", "-k", 5).stdout
     assert "[bold]" in table
     assert "two\\nlines" in table
+
+
+def test_what_may_not_be_read_is_refused_by_name_and_stays_stored(sample_photos: list[Path]) -> None:
+    """As a user without rights, also where the tests run as root."""
+    with tempfile.TemporaryDirectory() as name:
+        photos = Path(name) / "photos"
+        (photos / "locked").mkdir(parents=True)
+        (photos / "listed").mkdir()
+        for target in ("a.jpg", "secret.jpg", "locked/b.jpg", "listed/c.jpg"):
+            shutil.copy(sample_photos[0], photos / target)
+        for path, mode in {
+            name: 0o755,
+            photos / "secret.jpg": 0,
+            photos / "locked": 0,
+            photos / "listed": 0o444,
+        }.items():
+            Path(path).chmod(mode)
+        own = os.geteuid()
+        if own == 0:
+            os.seteuid(65534)
+        try:
+            found = find_photos([photos])
+            reasons = {}
+            for path in found:
+                try:
+                    read_photo(path)
+                except PhotoError as error:
+                    reasons[path.name] = str(error)
+            stored = is_there(str(photos / "locked" / "b.jpg"))
+        finally:
+            os.seteuid(own)
+            for folder in ("locked", "listed"):
+                (photos / folder).chmod(0o755)
+    assert [path.name for path in found] == ["a.jpg", "listed", "locked", "secret.jpg"]
+    assert set(reasons) == {"listed", "locked", "secret.jpg"}
+    assert "no permission" in reasons["secret.jpg"]
+    assert "no permission" in reasons["locked"]
+    assert "folder" in reasons["listed"]
+    assert stored
 
 
 def test_second_build_embeds_only_what_is_new_or_changed(some_photos: Path, tmp_path: Path) -> None:
