@@ -10,8 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from matting.training import hold_out_senders
 from retrieval.attributes import CATEGORY
-from retrieval.data import hold_out_senders, load_photo_array, read_labels
+from retrieval.data import load_photo_array, read_labels
 from retrieval.train import CACHE_SIZE, measure_held_out
 from retrieval.weights import load_model
 

@@ -1,5 +1,18 @@
 """Photographs and their mattes. Knows nothing of retrieval."""
 
-from matting.photo import PHOTO_SUFFIXES, PhotoError, read_photo
+import signal
+import sys
 
-__all__ = ["PHOTO_SUFFIXES", "PhotoError", "read_photo"]
+
+def leave_in_one_line(*_: object) -> None:
+    """End a command that is still importing its libraries, when the user presses Ctrl-C."""
+    sys.exit("error: stopped")
+
+
+# Python names the program "-m" only while it imports the package of a command, as in python -m matting.
+if sys.argv[:1] == ["-m"]:
+    signal.signal(signal.SIGINT, leave_in_one_line)
+
+from matting.photo import PHOTO_SUFFIXES, PhotoError, find_photos, read_photo  # noqa: E402
+
+__all__ = ["PHOTO_SUFFIXES", "PhotoError", "find_photos", "read_photo"]

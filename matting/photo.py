@@ -2,6 +2,7 @@
 
 import struct
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,41 @@ DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeE
 
 class PhotoError(ValueError):
     """A photo that can't be used; the message says why, in a few words and without the file's name."""
+
+
+def find_photos(places: Iterable[Path]) -> list[Path]:
+    """All photo files in folders (at any depth, following links once) and the files named themselves, sorted.
+
+    A folder that can't be listed stands for its photos, so that it is refused by name when it is read. Raises OSError,
+    with the name, for a place that is not there.
+    """
+    found: dict[Path, None] = {}
+    for place in places:
+        if place.is_dir():
+            found.update(dict.fromkeys(_walk(place, set())))
+        else:
+            place.stat()
+            found[place] = None
+    return list(found)
+
+
+def _walk(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
+    try:
+        status = folder.stat()
+        # A link that leads back up would be walked for ever.
+        if (status.st_dev, status.st_ino) in seen:
+            return []
+        seen.add((status.st_dev, status.st_ino))
+        entries = [(entry, entry.is_dir()) for entry in sorted(folder.iterdir())]
+    except PermissionError:
+        return [folder]
+    found: list[Path] = []
+    for entry, is_folder in entries:
+        if is_folder:
+            found += _walk(entry, seen)
+        elif entry.suffix.lower() in PHOTO_SUFFIXES and not entry.name.startswith("."):
+            found.append(entry)
+    return found
 
 
 def read_photo(path: Path, at_least: int | None = None) -> Image.Image:

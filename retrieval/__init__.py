@@ -1,14 +1,3 @@
 """Photographs to vectors of attributes, and search over them."""
 
-import signal
-import sys
-
-
-def leave_in_one_line(*_: object) -> None:
-    """End a command that is still importing its libraries, when the user presses Ctrl-C."""
-    sys.exit("error: stopped")
-
-
-# Python names the program "-m" only while it imports the package of a command, as in python -m retrieval.train.
-if sys.argv[:1] == ["-m"]:
-    signal.signal(signal.SIGINT, leave_in_one_line)
+import matting  # noqa: F401 - first of all, so that Ctrl-C ends a command in one line while it imports the rest

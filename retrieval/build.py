@@ -9,12 +9,13 @@ import numpy as np
 
 from index.catalog import Catalog, KnownPhoto, NewPhoto, write_catalog
 from index.storage import CatalogError, ModelInfo, is_there
+from matting import find_photos
+from matting.console import progress_bar
+from matting.tables import TableError, read_table
 from retrieval.attributes import Schema
-from retrieval.console import progress_bar
-from retrieval.data import find_photos
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
-from retrieval.tables import TableError, check_values, read_table
+from retrieval.tables import check_values
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Training data: photographs decoded and resized once into one array, and what is known of their values."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from matting import PHOTO_SUFFIXES, PhotoError, read_photo
+from matting import PhotoError, find_photos, read_photo
+from matting.tables import TableError, read_table
 from retrieval.attributes import CATEGORY, Schema
-from retrieval.tables import TableError, check_values, read_table
+from retrieval.tables import check_values
 
 MARGIN_GREY = 127  # what the trunk's normalisation maps to zero
 
@@ -103,41 +104,6 @@ def _read_possible_values(path: Path, schema: Schema) -> dict[tuple[str, str], l
     return possible
 
 
-def find_photos(places: Iterable[Path]) -> list[Path]:
-    """All photo files in folders (at any depth, following links once) and the files named themselves, sorted.
-
-    A folder that can't be listed stands for its photos, so that it is refused by name when it is read. Raises OSError,
-    with the name, for a place that is not there.
-    """
-    found: dict[Path, None] = {}
-    for place in places:
-        if place.is_dir():
-            found.update(dict.fromkeys(_walk(place, set())))
-        else:
-            place.stat()
-            found[place] = None
-    return list(found)
-
-
-def _walk(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
-    try:
-        status = folder.stat()
-        # A link that leads back up would be walked for ever.
-        if (status.st_dev, status.st_ino) in seen:
-            return []
-        seen.add((status.st_dev, status.st_ino))
-        entries = [(entry, entry.is_dir()) for entry in sorted(folder.iterdir())]
-    except PermissionError:
-        return [folder]
-    found: list[Path] = []
-    for entry, is_folder in entries:
-        if is_folder:
-            found += _walk(entry, seen)
-        elif entry.suffix.lower() in PHOTO_SUFFIXES and not entry.name.startswith("."):
-            found.append(entry)
-    return found
-
-
 def letterbox(photo: Image.Image, size: int) -> NDArray[np.uint8]:
     """Fit a photo into a square with grey margins.
 
@@ -187,19 +153,3 @@ def load_photo_array(
         unfinished.replace(file)
     array: NDArray[np.uint8] = np.load(file, mmap_mode="r")
     return array
-
-
-def hold_out_senders(senders: list[str], share: float, seed: int) -> NDArray[np.bool_]:
-    """Choose whole senders at random until they hold this share of the photos; True for the photos held out.
-
-    Senders with more than a quarter of that share are never chosen, so that many people are held out, not one.
-    """
-    counts = {sender: senders.count(sender) for sender in sorted(set(senders))}
-    wanted = share * len(senders)
-    small = [sender for sender, count in counts.items() if count <= max(1, wanted / 4)]
-    chosen: set[str] = set()
-    for sender in np.random.default_rng(seed).permutation(small):
-        if sum(counts[name] for name in chosen) >= wanted:
-            break
-        chosen.add(str(sender))
-    return np.array([sender in chosen for sender in senders])

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from index.catalog import Catalog
-from retrieval.console import fail, one_line_errors, say
+from matting.console import fail, say
+from retrieval.console import one_line_errors
 from retrieval.index import sheet_row
 from retrieval.search import Query, SearchService
 from retrieval.sheet import SheetRow, draw_sheet

@@ -10,9 +10,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from matting import PhotoError
-from retrieval.console import fail, one_line_errors, progress_bar, warn
-from retrieval.data import find_photos
+from matting import PhotoError, find_photos
+from matting.console import fail, progress_bar, warn
+from retrieval.console import one_line_errors
 from retrieval.embedder import Embedder, Embeddings
 
 

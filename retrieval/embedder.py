@@ -11,25 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import read_photo
+from matting.device import choose_device
 from retrieval.attributes import Schema
 from retrieval.data import MARGIN_GREY, letterbox
 from retrieval.network import ValueHead, normalise
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
 
 Matte = NDArray[np.float32]
-
-
-class DeviceError(ValueError):
-    """A device that is not there; the message is one line."""
-
-
-def choose_device(name: str) -> torch.device:
-    """The device for "auto" (the GPU where there is one), "cpu" or "cuda". Raises DeviceError if it is not there."""
-    if name not in {"auto", "cpu", "cuda"}:
-        raise DeviceError(f"--device {name}: give auto, cpu or cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise DeviceError("--device cuda: there is no GPU that torch can use; give --device cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from matting.console import fail
+from matting.tables import read_table
 from retrieval.attributes import CATEGORY
-from retrieval.console import fail, one_line_errors
+from retrieval.console import one_line_errors
 from retrieval.measure import expected_calibration_error, mean_average_precision
-from retrieval.tables import read_table
 
 NOT_ATTRIBUTES = ("id", "sender", "split", "view")
 

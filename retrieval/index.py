@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from index.catalog import open_catalog, remove_items
-from retrieval.console import fail, one_line_errors, printable, say, warn
+from matting.console import fail, printable, say, warn
+from retrieval.console import one_line_errors
 from retrieval.search import Answer, Query, SearchService, parse_changes, parse_weights
 from retrieval.sheet import SheetRow, draw_sheet
 

@@ -5,13 +5,8 @@ halves the time of a step on a processor. Weights are averaged exponentially whi
 ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step the same, when started again.
 """
 
-import ctypes
 import json
-import signal
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
@@ -19,18 +14,20 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
+from matting.console import fail
+from matting.device import choose_device, keep_freed_memory
+from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
+from matting.trunks import PACKAGED_TRUNK
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment
-from retrieval.console import fail, messages, one_line_errors
-from retrieval.data import LabelledPhotos, hold_out_senders, load_photo_array, read_labels
-from retrieval.embedder import choose_device
+from retrieval.console import one_line_errors
+from retrieval.data import LabelledPhotos, load_photo_array, read_labels
 from retrieval.losses import attributes_cross_entropy
 from retrieval.measure import fit_temperature, mean_average_precision
 from retrieval.network import AttributeNetwork, normalise
-from retrieval.trunks import PACKAGED_TRUNK, new_network
+from retrieval.trunks import new_network
 from retrieval.weights import Model, save_model
 
 CACHE_SIZE = 288
@@ -133,16 +130,7 @@ def train_step(state: TrainState, config: TrainConfig, photos: Tensor, targets: 
     state.optimizer.step()
     state.scheduler.step()
     state.step += 1
-    # A young average forgets faster, or it would hold on to the untrained heads.
-    decay = min(config.average_decay, (1 + state.step) / (10 + state.step))
-    with torch.no_grad():
-        for averaged, current in zip(
-            state.average.state_dict().values(), state.network.state_dict().values(), strict=True
-        ):
-            if averaged.is_floating_point():
-                averaged.lerp_(current, 1 - decay)
-            else:
-                averaged.copy_(current)
+    update_average(state.average, state.network, config.average_decay, state.step)
     return float(loss.detach())
 
 
@@ -252,7 +240,7 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
-    with _progress() as progress:
+    with training_progress() as progress:
         task = progress.add_task("reading photos", total=len(labelled.paths))
         squares = load_photo_array(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done))
     taught = labelled.subset(np.flatnonzero(~held_out))
@@ -270,7 +258,7 @@ def train(
         print(f"going on at step {state.step} of {config.epochs * batches}")
 
     saved = time.monotonic()
-    with _stop_on_interrupt() as stop, _progress() as progress:
+    with stop_on_interrupt() as stop, training_progress() as progress:
         for epoch in range(state.step // batches, config.epochs):
             began, losses = time.monotonic(), []
             size = config.size_at(epoch)
@@ -307,38 +295,6 @@ def train(
     temperatures = calibrate(state.average, unseen_squares, unseen, schema, config.size)
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
     return Model(state.average, schema, config.size, temperatures, notes)
-
-
-def keep_freed_memory() -> None:
-    """Have glibc keep freed memory: fetching the same large blocks from the system every step takes a third of it."""
-    if sys.platform == "linux":
-        trim_threshold, mmap_max = -1, -4  # names of mallopt's parameters in malloc.h
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "mallopt"):
-            libc.mallopt(mmap_max, 0)
-            libc.mallopt(trim_threshold, 2**31 - 1)
-
-
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
-
-
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop after the step; a second one acts as usual."""
-    wanted = False
-
-    def request(*_: object) -> None:
-        nonlocal wanted
-        wanted = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, request)
-    try:
-        yield lambda: wanted
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def main(

@@ -4,20 +4,12 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
-
+from matting.weights import read_weights, write_weights
 from retrieval.attributes import Schema
 from retrieval.network import AttributeNetwork, NetworkConfig
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "attributes.safetensors"
 FORMAT = "erimoto-attributes-1"
-
-
-class WeightsError(ValueError):
-    """A weights file that can't be used; the message is one line that names the file."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +28,7 @@ class Model:
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write a model as one safetensors file, floating-point numbers in 16 bits; an existing file is replaced whole."""
-    tensors = {
-        name: tensor.detach().cpu().to(torch.float16 if tensor.is_floating_point() else tensor.dtype).contiguous()
-        for name, tensor in model.network.state_dict().items()
-    }
+    """Write a model as one safetensors file; an existing file is replaced whole."""
     header = {
         "format": FORMAT,
         "network": json.dumps(asdict(model.network.config)),
@@ -49,10 +37,7 @@ def save_model(model: Model, path: Path) -> None:
         "temperatures": json.dumps(model.temperatures),
         "notes": json.dumps(model.notes, ensure_ascii=False),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
-    save_file(tensors, unfinished, metadata=header)
-    unfinished.replace(path)
+    write_weights(model.network, header, path)
 
 
 def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
@@ -60,20 +45,10 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
 
     Raises WeightsError, with one line that names the file, if it is missing, damaged or of another format.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file; name one with --weights")
-    try:
-        with safe_open(path, framework="pt") as file:
-            header: dict[str, str] = file.metadata() or {}
-            tensors: dict[str, Tensor] = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: not a weights file, or damaged ({error})") from error
-    if header.get("format") != FORMAT:
-        found = header.get("format", "none")
-        raise WeightsError(f"{path}: weights of format '{found}'; this version of erimoto reads '{FORMAT}'")
+    header, tensors = read_weights(path, FORMAT)
     fields = json.loads(header["network"])
     network = AttributeNetwork(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
-    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    network.load_state_dict(tensors)
     return Model(
         network.eval(),
         Schema.from_json(header["schema"]),

@@ -20,10 +20,9 @@ from typer.testing import CliRunner
 
 from index.catalog import without_password
 from index.storage import is_there
-from matting import PhotoError, read_photo
+from matting import PhotoError, find_photos, read_photo
 from retrieval import embed, evaluate
 from retrieval.build import BuildReport
-from retrieval.data import find_photos
 from retrieval.index import app
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from matting.tables import TableError, read_table
 from retrieval.attributes import SchemaError, load_schema
-from retrieval.tables import TableError, check_values, read_table
+from retrieval.tables import check_values
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp932"])

@@ -12,16 +12,17 @@ import timm
 import torch
 from typer.testing import CliRunner
 
+from matting.tables import TableError
+from matting.training import hold_out_senders
+from matting.trunks import TrunkError, packaged_weights
 from retrieval import train as train_module
-from retrieval import trunks
 from retrieval.attributes import Schema, load_schema
 from retrieval.augment import augment
-from retrieval.data import LabelledPhotos, hold_out_senders, read_labels
+from retrieval.data import LabelledPhotos, read_labels
 from retrieval.losses import value_cross_entropy
 from retrieval.network import AttributeNetwork, NetworkConfig
-from retrieval.tables import TableError
 from retrieval.train import TrainConfig, TrainError, train
-from retrieval.trunks import TrunkError, new_network
+from retrieval.trunks import new_network
 from retrieval.weights import Model, WeightsError, load_model, save_model
 
 CPU = torch.device("cpu")
@@ -171,7 +172,7 @@ def test_packaged_trunk_is_the_imagenet_network() -> None:
 def imagenet_network() -> torch.nn.Module:
     """The whole EfficientNet-Lite0 with the package's weights under timm's names, as timm's hub holds it."""
     full: torch.nn.Module = timm.create_model("tf_efficientnet_lite0")
-    stored = torch.load(trunks.packaged_weights(), weights_only=True, map_location="cpu")
+    stored = torch.load(packaged_weights(), weights_only=True, map_location="cpu")
     full.load_state_dict(dict(zip(full.state_dict(), stored.values(), strict=True)))
     return full
 

@@ -1,0 +1,54 @@
+"""What people say about a matte: boxes and masks of what to keep or to drop."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from matting.photo import PhotoError, read_photo
+
+BOX = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
+
+
+class CorrectionError(ValueError):
+    """A correction that can't be understood; the message is one line that names it."""
+
+
+def read_correction(name: str, photo: Path, size: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The region that a user names for a photo.
+
+    Args:
+        name: a box "LEFT,TOP,RIGHT,BOTTOM" in the photo's pixels, the file of a mask (white: inside), or a folder of
+            masks named like their photos.
+        photo: the photo's file.
+        size: the photo's width and height.
+
+    Returns:
+        (H, W), float32 in [0, 1]; None if the folder holds no mask for this photo.
+
+    Raises:
+        CorrectionError: it is none of these, or the mask can't be read.
+    """
+    width, height = size
+    if box := BOX.fullmatch(name):
+        left, top, right, bottom = (int(number) for number in box.groups())
+        if left >= min(right, width) or top >= min(bottom, height):
+            raise CorrectionError(f"{name}: the box holds no pixel of {photo} ({width} x {height})")
+        region = np.zeros((height, width), np.float32)
+        region[top:bottom, left:right] = 1
+        return region
+    path = Path(name)
+    if path.is_dir():
+        found = sorted(file for file in path.iterdir() if file.stem == photo.stem and not file.name.startswith("."))
+        if not found:
+            return None
+        path = found[0]
+    elif not path.is_file():
+        raise CorrectionError(f"{name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
+    try:
+        mask = read_photo(path).convert("L").resize(size, Image.Resampling.BILINEAR)
+    except PhotoError as error:
+        raise CorrectionError(f"{path}: {error}") from error
+    return np.asarray(mask, np.float32) / np.float32(255)

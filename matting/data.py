@@ -1,0 +1,408 @@
+"""Training data: photographs with their mattes, composited anew for every batch on other photographs' floors.
+
+Only what a photo shows of a product is known, not its floor behind the product, so new pictures are made by
+I = alpha F + (1 - alpha) B (equation 1 of S. Yamaguchi et al.) from estimated foreground colours F and floors B, and
+the photographs themselves are used beside them.
+"""
+
+import hashlib
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from pymatting import estimate_foreground_ml
+from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional
+
+from matting.losses import Truth
+from matting.photo import find_photos, read_photo
+from matting.tables import TableError, read_table
+from matting.trimap import make_trimap
+
+LONGEST_SIDE = 640  # of the cached photos, in pixels
+SMALLEST_FLOOR = 64
+
+
+@dataclass(frozen=True)
+class TrainingPhoto:
+    """A photo for training: its matte's file, or None if only its class is known (-1: not even that)."""
+
+    id: str
+    photo: Path
+    matte: Path | None
+    sender: str
+    class_: int
+
+
+def read_training_photos(
+    photos: Path,
+    mattes: list[Path],
+    grades: Path | None,
+    labels: Path | None,
+    split: str,
+    classes: list[str],
+) -> list[TrainingPhoto]:
+    """Find photos, the mattes of those that have one, and their classes.
+
+    Args:
+        photos: folder of photos, named by id.
+        mattes: folders of grey mattes named by id; an id's first one counts. Without any, none is used.
+        grades: CSV with the columns id and grade; a matte that is listed with another grade than "good" is left out.
+        labels: CSV with the columns id, category, and optionally sender and split; without it no class is known.
+        split: if given, only rows of `labels` whose column `split` holds this.
+        classes: names of the classes in the network's order.
+
+    Raises:
+        TableError: a file lacks what is needed, or no photo has a matte.
+    """
+    doubtful = set()
+    if grades is not None:
+        rows = read_table(grades, required=("id", "grade")).rows
+        doubtful = {row["id"] for row in rows if row["grade"] != "good"}
+    matte_of: dict[str, Path] = {}
+    for folder in mattes:
+        for path in find_photos([folder]):
+            matte_of.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+    row_of = None
+    if labels is not None:
+        required = ("id", "category", "split") if split else ("id", "category")
+        rows = read_table(labels, required).rows
+        row_of = {row["id"]: row for row in rows if not split or row["split"] == split}
+    found = []
+    for path in find_photos([photos]):
+        id_ = path.relative_to(photos).with_suffix("").as_posix()
+        if row_of is not None and id_ not in row_of:
+            continue
+        row = row_of[id_] if row_of is not None else {}
+        category = row.get("category", "")
+        found.append(
+            TrainingPhoto(
+                id=id_,
+                photo=path,
+                matte=None if id_ in doubtful else matte_of.get(id_),
+                sender=row.get("sender", ""),
+                class_=classes.index(category) if category in classes else -1,
+            )
+        )
+    if not found:
+        raise TableError(f"{photos}: holds no photo{f' of split {split} in {labels}' if row_of is not None else ''}")
+    if mattes and not any(photo.matte for photo in found):
+        raise TableError(f"{mattes[0]}: none of the photos in {photos} has a matte of its name there")
+    return found
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A photo and what was made of it, each (3, H, W) or (1, H, W), uint8: colours, foreground colours, alpha."""
+
+    photo: Tensor
+    foreground: Tensor
+    alpha: Tensor
+
+
+class LayerCache:
+    """Photos with estimated foreground colours, made once and kept as arrays on disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, photo: TrainingPhoto) -> Layers:
+        """The photo's layers; without a matte its foreground is the photo and its alpha 0."""
+        file = self._file(photo)
+        if not file.exists():
+            self._make(photo, file)
+        array = torch.from_numpy(np.load(file))
+        if photo.matte is None:
+            return Layers(array, array, torch.zeros_like(array[:1]))
+        return Layers(array[:3], array[3:6], array[6:])
+
+    def fill(self, photos: list[TrainingPhoto], progress: Callable[[int], None]) -> None:
+        """Make what is missing; `progress` is called with the number of photos done."""
+        for number, photo in enumerate(photos):
+            if not self._file(photo).exists():
+                self._make(photo, self._file(photo))
+            progress(number + 1)
+
+    def _file(self, photo: TrainingPhoto) -> Path:
+        matte = f" {photo.matte.resolve()} {photo.matte.stat().st_size}" if photo.matte else ""
+        name = hashlib.sha256(f"{photo.photo.resolve()}{matte}".encode()).hexdigest()[:24]
+        return self.folder / f"{name}.npy"
+
+    def _make(self, photo: TrainingPhoto, file: Path) -> None:
+        picture = read_photo(photo.photo)
+        picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
+        layers = [np.asarray(picture)]
+        if photo.matte is not None:
+            with Image.open(photo.matte) as image:
+                alpha = harden(np.asarray(image.convert("L").resize(picture.size, Image.Resampling.BILINEAR)))
+            foreground = estimate_foreground_ml(layers[0] / 255.0, alpha / 255.0)
+            layers += [(foreground.clip(0, 1) * 255).round().astype(np.uint8), alpha[..., None]]
+        unfinished = file.with_suffix(".unfinished")
+        with unfinished.open("wb") as stream:
+            np.save(stream, np.ascontiguousarray(np.concatenate(layers, axis=2).transpose(2, 0, 1)))
+        unfinished.replace(file)
+
+
+def harden(alpha: NDArray[np.uint8], reach: int = 8) -> NDArray[np.uint8]:
+    """An alpha (H, W) without see-through patches in cloth and without ghosts on the floor.
+
+    Networks that make mattes are unsure of plain areas as well as of edges, but only near an edge is half an alpha
+    right: farther than `reach` pixels from where the alpha crosses one half it becomes 255 or 0.
+    """
+    held = alpha > 127
+    inside, outside = ndimage.distance_transform_edt(held), ndimage.distance_transform_edt(~held)
+    return np.where(inside > reach, 255, np.where(outside > reach, 0, alpha)).astype(np.uint8)
+
+
+def find_floor(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
+    """The largest rectangle (top, left, height, width) without product in an alpha (H, W).
+
+    None if its sides are not both at least 64 pixels.
+    """
+    step = 4
+    height, width = (side // step * step for side in alpha.shape)
+    blocks = alpha[:height, :width].reshape(height // step, step, width // step, step).max(axis=(1, 3))
+    occupied = functional.max_pool2d(torch.from_numpy(blocks > 5).float()[None, None], 3, stride=1, padding=1)[0, 0]
+    best, found = 0, None
+    free_above = np.zeros(width // step, int)
+    for row, empty in enumerate(occupied.numpy() == 0):
+        free_above = np.where(empty, free_above + 1, 0)
+        # Largest rectangle under a histogram: a column's bar closes all higher ones before it.
+        open_bars: list[tuple[int, int]] = []
+        for column, bar in enumerate([*free_above.tolist(), 0]):
+            start = column
+            while open_bars and open_bars[-1][1] >= bar:
+                start, high = open_bars.pop()
+                area = high * (column - start)
+                if area > best and min(high, column - start) * step >= SMALLEST_FLOOR:
+                    best = area
+                    found = ((row - high + 1) * step, start * step, high * step, (column - start) * step)
+            open_bars.append((start, bar))
+    return found
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training picture: `photo`, `foreground`, `background` (3, H, W), `alpha` (1, H, W), float32 in [0, 1]."""
+
+    photo: Tensor
+    foreground: Tensor
+    background: Tensor
+    alpha: Tensor
+
+
+def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, random: np.random.Generator) -> Example:
+    """A new picture of a product: in half of the cases its photo, else composed on a floor, seen and lit anew.
+
+    Args:
+        layers: the product's photo.
+        floors: a few pieces of other photos, (3, h, w), uint8, to choose from.
+        height, width: of the new picture.
+        random: where chance comes from.
+    """
+    layers = _turn(layers, random)
+    composed = random.random() < 0.5
+    if composed:
+        grid = _placing_grid(layers.alpha, height, width, random)
+    else:
+        grid = window_grid(layers.alpha.shape[1:], height, width, random)
+    stacked = torch.cat([layers.photo, layers.foreground]).float()[None] / 255
+    colours = functional.grid_sample(stacked, grid, padding_mode="reflection", align_corners=False)[0]
+    photo, foreground = colours[:3], colours[3:]
+    # Where a photo is continued by its mirror image so is its matte; a composed product ends where its photo ends.
+    alpha = functional.grid_sample(
+        layers.alpha.float()[None] / 255, grid, padding_mode="zeros" if composed else "reflection", align_corners=False
+    )[0]
+    background = lay_floor(_choose_floor(floors, foreground, alpha, random), height, width, random)
+    if composed:
+        foreground, background = light(foreground[None], random)[0], light(background[None], random)[0]
+        if random.random() < 0.25:
+            background = _draw_hanger(background, alpha, random)
+        background = cast_shadow(background, alpha, random)
+        photo = alpha * foreground + (1 - alpha) * background
+    photo, foreground, background = light(torch.stack([photo, foreground, background]), random)
+    return Example(take(photo, random), foreground, background, alpha)
+
+
+def to_truth(examples: list[Example], classes: list[int], random: np.random.Generator) -> Truth:
+    """Stack examples of one size, with trimaps of random width, into what the losses need."""
+    alphas = torch.stack([example.alpha for example in examples])
+    return Truth(
+        photos=torch.stack([example.photo for example in examples]),
+        foregrounds=torch.stack([example.foreground for example in examples]),
+        backgrounds=torch.stack([example.background for example in examples]),
+        alphas=alphas,
+        trimaps=make_trimap(alphas, torch.from_numpy(random.integers(1, 6, len(examples)))),
+        classes=torch.tensor(classes),
+    )
+
+
+def class_picture(photo: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
+    """A photo (3, H, W), uint8, seen and lit anew, for learning its class: (3, height, width) in [0, 1]."""
+    layers = _turn(Layers(photo, photo, photo[:1]), random)
+    grid = window_grid(layers.photo.shape[1:], height, width, random)
+    seen = functional.grid_sample(
+        layers.photo.float()[None] / 255, grid, padding_mode="reflection", align_corners=False
+    )
+    return take(light(seen, random)[0], random)
+
+
+def _turn(layers: Layers, random: np.random.Generator) -> Layers:
+    """Mirrored, and now and then lying on a side or upside down: photographers walk around what lies on a floor."""
+    quarter_turns = int(random.choice([0, 1, 2, 3], p=[0.8, 0.07, 0.06, 0.07]))
+    mirrored = random.random() < 0.5
+
+    def turned(picture: Tensor) -> Tensor:
+        picture = picture.rot90(quarter_turns, (1, 2))
+        return picture.flip(2) if mirrored else picture
+
+    return Layers(turned(layers.photo), turned(layers.foreground), turned(layers.alpha))
+
+
+def _grid(matrix: NDArray[np.float64], source: tuple[int, ...], height: int, width: int) -> Tensor:
+    """A sampling grid (1, height, width, 2) from an affine map (2, 3), output pixels to source pixels, from centres."""
+    old_height, old_width = source
+    scale_out = np.diag([width / 2, height / 2, 1.0])
+    scale_in = np.diag([2 / old_width, 2 / old_height])
+    theta = torch.from_numpy(scale_in @ matrix @ scale_out).float()[None]
+    return functional.affine_grid(theta, [1, 1, height, width], align_corners=False)
+
+
+def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray[np.float64]:
+    cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
+    return np.array([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]])
+
+
+def window_grid(source: tuple[int, ...], height: int, width: int, random: np.random.Generator) -> Tensor:
+    """A view of a photo: most of it, at times a part, slightly turned."""
+    old_height, old_width = source
+    # Photo pixels a new pixel, when the new picture just fits into the photo, or the photo into the new picture.
+    inside, outside = min(old_height / height, old_width / width), max(old_height / height, old_width / width)
+    largest = outside if random.random() < 0.3 else inside
+    scale = float(np.exp(random.uniform(math.log(0.6 * inside), math.log(largest * 1.02))))
+    free_x = max(0.0, old_width - width * scale) / 2
+    free_y = max(0.0, old_height - height * scale) / 2
+    shift = (random.uniform(-free_x, free_x), random.uniform(-free_y, free_y))
+    degrees = random.normal(0, 5) if random.random() < 0.5 else 0.0
+    return _grid(_affine(scale, degrees, shift), source, height, width)
+
+
+def _placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
+    """The product anywhere in the picture, at 0.4 to 1.1 of its size, turned."""
+    _, rows, columns = torch.nonzero(alpha > 127, as_tuple=True)
+    if len(rows) == 0:
+        return window_grid(alpha.shape[1:], height, width, random)
+    top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+    degrees = random.normal(0, 12)
+    cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
+    box_width = cosine * (right - left) + sine * (bottom - top)
+    box_height = sine * (right - left) + cosine * (bottom - top)
+    size = random.uniform(0.4, 1.1)
+    scale = max(box_width / width, box_height / height) / size
+    # Where the box's centre comes to lie, from the new picture's centre, in new pixels.
+    free_x, free_y = abs(width - box_width / scale) / 2, abs(height - box_height / scale) / 2
+    x, y = random.uniform(-free_x, free_x), random.uniform(-free_y, free_y)
+    matrix = _affine(scale, degrees, (0.0, 0.0))
+    old_height, old_width = alpha.shape[1:]
+    centre = np.array([(left + right - old_width) / 2, (top + bottom - old_height) / 2])
+    matrix[:, 2] = centre - matrix[:, :2] @ np.array([x, y])
+    return _grid(matrix, (old_height, old_width), height, width)
+
+
+def _choose_floor(floors: list[Tensor], foreground: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
+    """One of the floors; in a third of the cases the one most like the product, which is what mattes fail on."""
+    if random.random() < 0.65 or float(alpha.sum()) < 1:
+        return floors[int(random.integers(len(floors)))]
+    product = (foreground * alpha).sum(dim=(1, 2)) / alpha.sum()
+    distances = [float((floor.float().mean(dim=(1, 2)) / 255 - product).square().sum()) for floor in floors]
+    return floors[int(np.argmin(distances))]
+
+
+def lay_floor(piece: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
+    """A floor of the wanted size: the piece enlarged a little, continued by its mirror images."""
+    old_height, old_width = piece.shape[1:]
+    if random.random() < 0.5:
+        piece, old_height, old_width = piece.rot90(1, (1, 2)), old_width, old_height
+    fill = max(height / old_height, width / old_width)
+    enlarged = random.uniform(0.7, max(1.0, min(2.0, fill)) + 0.3)
+    shift = (random.uniform(-old_width, old_width), random.uniform(-old_height, old_height))
+    degrees = random.uniform(-180, 180) if random.random() < 0.3 else 0.0
+    grid = _grid(_affine(1 / enlarged, degrees, shift), (old_height, old_width), height, width)
+    return functional.grid_sample(piece.float()[None] / 255, grid, padding_mode="reflection", align_corners=False)[0]
+
+
+def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
+    """The floor darkened by the product's blurred, shifted outline."""
+    if random.random() < 0.2:
+        return background
+    height, width = alpha.shape[1:]
+    reduction = int(random.choice([4, 8, 16]))  # blurred by way of a smaller picture
+    small = functional.interpolate(
+        alpha[None], size=(max(2, height // reduction), max(2, width // reduction)), mode="area"
+    )
+    blurred = functional.avg_pool2d(small, 3, stride=1, padding=1, count_include_pad=False)
+    outline = functional.interpolate(blurred, size=(height, width), mode="bilinear", align_corners=False)[0]
+    reach = 0.02 * max(height, width)
+    down, right = (round(step) for step in random.normal(0, reach, 2))
+    shadow = outline.roll((down, right), (1, 2))
+    return background * (1 - random.uniform(0.1, 0.6) * shadow)
+
+
+def _draw_hanger(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
+    """A hanger or a line behind the product: what lies beside it is not part of it."""
+    height = alpha.shape[1]
+    _, rows, columns = torch.nonzero(alpha > 0.5, as_tuple=True)
+    if len(rows) == 0:
+        return background
+    top, left, right = int(rows.min()), int(columns.min()), int(columns.max())
+    x = random.uniform(0.4, 0.6) * (left + right)
+    shoulder = top + random.uniform(0.0, 0.15) * height
+    hook = shoulder - random.uniform(0.05, 0.2) * height
+    half = random.uniform(0.2, 0.55) * (right - left)
+    drop = random.uniform(0.02, 0.12) * height
+    colour = tuple(int(value) for value in random.integers(0, 256, 3))
+    if random.random() < 0.6:
+        colour = (int(colour[0]),) * 3
+    picture = Image.fromarray((background.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy())
+    draw = ImageDraw.Draw(picture)
+    thickness = int(random.integers(2, max(3, height // 40)))
+    draw.line([(x - half, shoulder + drop), (x, shoulder), (x + half, shoulder + drop)], fill=colour, width=thickness)
+    draw.line([(x, shoulder), (x, hook)], fill=colour, width=max(2, thickness // 2))
+    radius = random.uniform(0.015, 0.04) * height
+    draw.arc([x - 2 * radius, hook - 2 * radius, x, hook], 180, 90, fill=colour, width=max(2, thickness // 2))
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255
+
+
+def light(pictures: Tensor, random: np.random.Generator) -> Tensor:
+    """Other light on pictures (N, 3, H, W), the same on each: brightness, colour, contrast, a falloff to one side."""
+    gain = float(np.exp(random.normal(0, 0.15))) * np.exp(random.normal(0, 0.04, 3))
+    lit = pictures * torch.from_numpy(gain).float()[:, None, None]
+    if random.random() < 0.3:
+        height, width = pictures.shape[2:]
+        x, y = torch.linspace(-1, 1, width), torch.linspace(-1, 1, height)[:, None]
+        lit = lit * (1 + random.uniform(-0.25, 0.25) * x + random.uniform(-0.25, 0.25) * y)
+    lit = lit.clamp(1e-3, 1) ** float(np.exp(random.normal(0, 0.15)))
+    if random.random() < 0.1:
+        grey = lit.mean(dim=1, keepdim=True)
+        lit = grey + random.uniform(0, 1) * (lit - grey)
+    return lit
+
+
+def take(photo: Tensor, random: np.random.Generator) -> Tensor:
+    """The picture as a telephone would store it: at times blurred, at times noisy."""
+    if random.random() < 0.15:
+        size = photo.shape[1:]
+        smaller = [max(2, round(side / random.uniform(1.2, 2.2))) for side in size]
+        photo = functional.interpolate(photo[None], size=smaller, mode="bilinear", antialias=True)
+        photo = functional.interpolate(photo, size=size, mode="bilinear", align_corners=False)[0]
+    if random.random() < 0.25:
+        noise = torch.from_numpy(random.standard_normal(photo.shape, dtype=np.float32))
+        photo = photo + random.uniform(0.005, 0.03) * noise
+    return photo.clamp(0, 1)

@@ -1,0 +1,114 @@
+"""How good mattes are, measured against others."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from matting import metrics
+from matting.matter import Matter
+from matting.photo import find_photos, read_photo
+from matting.tables import TableError, read_table
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Means over photos, in the units of `matting.metrics`, the 10th percentile of IoU, and the median time a photo.
+
+    `seconds` is None where mattes were only read.
+    """
+
+    photos: int
+    sad: float
+    mse: float
+    gradient: float
+    connectivity: float
+    iou: float
+    iou_10th_percentile: float
+    no_product_found: int
+    seconds: float | None
+
+
+def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> list[tuple[Path, Path]]:
+    """Photos and their true alphas, matched by name.
+
+    Args:
+        photos: folder of photos.
+        alphas: folder of grey mattes of the same names.
+        grades: CSV with the columns id and grade, of which only those graded "good" are taken.
+        split: if given, only rows of `grades` whose column `split` holds this.
+
+    Raises:
+        TableError: nothing is left to compare.
+    """
+    alpha_of = {path.relative_to(alphas).with_suffix(""): path for path in find_photos([alphas])}
+    pairs = [
+        (path, alpha_of[path.relative_to(photos).with_suffix("")])
+        for path in find_photos([photos])
+        if path.relative_to(photos).with_suffix("") in alpha_of
+    ]
+    if grades is not None:
+        rows = read_table(grades, ("id", "grade", "split") if split else ("id", "grade")).rows
+        good = {row["id"] for row in rows if row["grade"] == "good" and (not split or row["split"] == split)}
+        pairs = [pair for pair in pairs if pair[0].relative_to(photos).with_suffix("").as_posix() in good]
+    if not pairs:
+        raise TableError(f"{alphas}: holds no matte of a photo in {photos}, or none that is graded good")
+    return pairs
+
+
+def read_alpha(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A grey matte, or a cut-out's alpha, as (H, W) in [0, 1] at this width and height."""
+    with Image.open(path) as image:
+        grey = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
+        return np.asarray(grey.resize(size, Image.Resampling.BILINEAR), np.float32) / np.float32(255)
+
+
+def evaluate(
+    pairs: list[tuple[Path, Path]],
+    make: Matter | Path,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Evaluation:
+    """Measure mattes of photos against their true alphas.
+
+    Args:
+        pairs: photos and true alphas.
+        make: what makes the mattes, or a folder that holds them under the photos' names.
+        progress: called with the number of photos just done.
+    """
+    made = {path.stem: path for path in find_photos([make])} if isinstance(make, Path) else {}
+    rows, times, not_found = [], [], 0
+    for path, alpha_path in pairs:
+        photo = read_photo(path)
+        if isinstance(make, Matter):
+            began = time.perf_counter()
+            cutting = make.cut(photo)
+            times.append(time.perf_counter() - began)
+            alpha, not_found = cutting.alpha, not_found + (not cutting.product_found)
+        elif path.stem in made:
+            alpha = read_alpha(made[path.stem], photo.size)
+        else:
+            raise TableError(f"{make}: holds no matte of {path.name}")
+        true = read_alpha(alpha_path, photo.size)
+        rows.append(
+            (
+                metrics.sum_of_absolute_differences(alpha, true),
+                metrics.mean_squared_error(alpha, true),
+                metrics.gradient_error(alpha, true),
+                metrics.connectivity_error(alpha, true),
+                metrics.intersection_over_union(alpha, true),
+            )
+        )
+        progress(1)
+    sad, mse, gradient, connectivity, iou = (float(value) for value in np.mean(rows, axis=0))
+    tenth = float(np.percentile([row[-1] for row in rows], 10))
+    seconds = float(np.median(times)) if times else None
+    return Evaluation(len(rows), sad, mse, gradient, connectivity, iou, tenth, not_found, seconds)
+
+
+def as_dictionary(evaluation: Evaluation) -> dict[str, float | int | None]:
+    """The figures by name, rounded to what is worth reading."""
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(evaluation).items()}

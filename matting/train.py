@@ -1,0 +1,352 @@
+"""Train the matting network: `python -m matting train`.
+
+Every batch is composed anew (matting/data.py). Weights are averaged exponentially while training, and the average is
+what ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step the same, when started again.
+"""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from matting.console import say
+from matting.data import LayerCache, TrainingPhoto, class_picture, find_floor, make_example, to_truth
+from matting.losses import LossWeights, Truth, class_loss, matting_loss
+from matting.matter import look
+from matting.metrics import intersection_over_union, mean_squared_error, sum_of_absolute_differences
+from matting.network import MattingConfig, MattingNetwork, normalise
+from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
+from matting.trimap import one_hot
+from matting.trunks import PACKAGED_TRUNK, hub_errors, hub_normalisation, load_packaged_trunk
+from matting.weights import FORMAT, read_weights
+
+BatchT = TypeVar("BatchT")
+
+SECONDS_BETWEEN_CHECKPOINTS = 120
+STEPS_BETWEEN_MEASURES = 500
+MEASURED_PHOTOS = 100
+
+
+class TrainError(ValueError):
+    """A run that can't be started or continued; the message is one line."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How a network is trained; kept in the checkpoint and in the weights file."""
+
+    trunk: str = PACKAGED_TRUNK
+    class_aware: bool = True
+    steps: int = 5000
+    batch: int = 8
+    size: int = 512
+    trunk_rate: float = 4e-4
+    rate: float = 1.6e-3
+    weight_decay: float = 0.02
+    average_decay: float = 0.998
+    held_out: float = 0.06
+    seed: int = 0
+
+    def shape_at(self, step: int) -> tuple[int, int]:
+        """Height and width of a step's pictures: portrait, square or landscape; at first small, which is quick."""
+        share = step / max(1, self.steps)
+        side = self.size * (0.625 if share < 0.45 else 0.75 if share < 0.7 else 1.0)
+        ratio = float(np.random.default_rng((self.seed, step)).choice([4 / 3, 1.0, 3 / 4], p=[0.6, 0.3, 0.1]))
+        area = side * side * 3 / 4
+        return round((area * ratio) ** 0.5 / 32) * 32, round((area / ratio) ** 0.5 / 32) * 32
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A step's pictures: `matted` with their mattes; `classed` (B', 3, H, W) in [0, 1] only with their classes."""
+
+    matted: Truth
+    classed: Tensor
+    classes: Tensor
+
+
+class Batches(Dataset[Batch]):
+    """The batch of each step; the same for a step whenever it is asked for."""
+
+    def __init__(self, photos: list[TrainingPhoto], cache: LayerCache, config: TrainConfig) -> None:
+        self.matted = [photo for photo in photos if photo.matte]
+        self.classed = [photo for photo in photos if not photo.matte and photo.class_ >= 0]
+        self.cache = cache
+        self.config = config
+        found = [(photo, find_floor(cache.load(photo).alpha[0].numpy())) for photo in self.matted]
+        self.floors = [(photo, place) for photo, place in found if place is not None]
+        if not self.floors:
+            raise TrainError("no photo with a matte shows 64 x 64 pixels of floor to compose on")
+
+    def __len__(self) -> int:
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> Batch:
+        random = np.random.default_rng((self.config.seed, 1, step))
+        height, width = self.config.shape_at(step)
+        photos = [self.matted[row] for row in self._rows(step)]
+        examples = []
+        for photo in photos:
+            floors = [self._floor(int(row)) for row in random.integers(len(self.floors), size=4)]
+            examples.append(make_example(self.cache.load(photo), floors, height, width, random))
+        matted = to_truth(examples, [photo.class_ for photo in photos], random)
+        count = self.config.batch // 2 if self.config.class_aware and self.classed else 0
+        others = [self.classed[row] for row in random.integers(max(1, len(self.classed)), size=count)]
+        pictures = [class_picture(self.cache.load(photo).photo, height, width, random) for photo in others]
+        classed = torch.stack(pictures) if pictures else torch.zeros(0, 3, height, width)
+        return Batch(matted, classed, torch.tensor([photo.class_ for photo in others], dtype=torch.int64))
+
+    def _rows(self, step: int) -> list[int]:
+        """Positions of a step's photos: each photo once before any comes again."""
+        count = len(self.matted)
+        rows = []
+        for position in range(step * self.config.batch, (step + 1) * self.config.batch):
+            order = np.random.default_rng((self.config.seed, 2, position // count)).permutation(count)
+            rows.append(int(order[position % count]))
+        return rows
+
+    def _floor(self, row: int) -> Tensor:
+        photo, (top, left, height, width) = self.floors[row]
+        return self.cache.load(photo).photo[:, top : top + height, left : left + width]
+
+
+@dataclass
+class TrainState:
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    network: MattingNetwork
+    average: MattingNetwork
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    step: int = 0
+
+
+def new_network(config: TrainConfig, classes: int) -> MattingNetwork:
+    """A network with ImageNet trunks and the rest untrained. Raises TrunkError if the trunk can't be had."""
+    count = classes if config.class_aware else 0
+    if config.trunk != PACKAGED_TRUNK:
+        mean, std = hub_normalisation(config.trunk)
+        with hub_errors(config.trunk):
+            return MattingNetwork(MattingConfig(count, config.trunk, mean, std), pretrained=True)
+    network = MattingNetwork(MattingConfig(count))
+    for part in (network.class_network, network.trimap_network):
+        if part is not None:
+            load_packaged_trunk(part.trunk)
+    return network
+
+
+def start_from(network: MattingNetwork, weights: Path) -> None:
+    """Give a network the weights in a file, as far as it has layers of their names.
+
+    Raises WeightsError if the file can't be used, TrainError if it is of a network of another shape.
+    """
+    _, tensors = read_weights(weights, FORMAT)
+    own = network.state_dict()
+    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    if not fitting:
+        raise TrainError(f"{weights}: holds no layer of this network")
+    network.load_state_dict(fitting, strict=False)
+
+
+def start_state(network: MattingNetwork, config: TrainConfig) -> TrainState:
+    """Optimizer, schedule and average of a network about to be trained."""
+    average = MattingNetwork(network.config)
+    average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
+    groups = []
+    for in_trunk, rate in ((True, config.trunk_rate), (False, config.rate)):
+        own = [p for name, p in network.named_parameters() if (".trunk." in name) == in_trunk]
+        groups.append({"params": [p for p in own if p.ndim > 1], "lr": rate})
+        groups.append({"params": [p for p in own if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
+    rates = [group["lr"] for group in optimizer.param_groups]
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config.steps, pct_start=0.1)
+    return TrainState(network, average.eval(), optimizer, scheduler)
+
+
+def train_step(state: TrainState, config: TrainConfig, batch: Batch, weights: LossWeights) -> float:
+    """One step; returns the loss (equation 7)."""
+    device = next(state.network.parameters()).device
+    truth = Truth(**{name: value.to(device) for name, value in vars(batch.matted).items()})
+    photos = normalise(truth.photos * 255, state.network.config).contiguous(memory_format=torch.channels_last)
+    # In a part of the pictures M-Net gets the true trimap: users may bring their own, and fine levels refine it.
+    given = torch.rand(len(photos), device=device) < 0.25
+    trimaps = one_hot(truth.trimaps)
+    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+        matting = state.network(photos, trimaps, given)
+        loss = matting_loss(matting, truth, weights)
+        if len(batch.classed) and state.network.class_network is not None:
+            others = normalise(batch.classed.to(device) * 255, state.network.config)
+            _, logits = state.network.class_network(others.contiguous(memory_format=torch.channels_last))
+            loss = loss + weights.classes * class_loss(logits.float(), batch.classes.to(device))
+    descend(state, config, loss)
+    return float(loss.detach())
+
+
+def descend(state: TrainState, config: TrainConfig, loss: Tensor) -> None:
+    """Change the weights by a loss's gradient, and their average with them."""
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimizer.step()
+    state.scheduler.step()
+    state.step += 1
+    update_average(state.average, state.network, config.average_decay, state.step)
+
+
+def measure(network: MattingNetwork, photos: list[TrainingPhoto], cache: LayerCache) -> dict[str, float]:
+    """Mean IoU, its 10th percentile, SAD and MSE on photos with mattes."""
+    ious, sads, mses = [], [], []
+    for photo in photos:
+        layers = cache.load(photo)
+        true = (layers.alpha[0].float() / 255).numpy()
+        alpha = look(network, layers.photo).alpha.numpy()
+        ious.append(intersection_over_union(alpha, true))
+        sads.append(sum_of_absolute_differences(alpha, true))
+        mses.append(mean_squared_error(alpha, true))
+    return {
+        "iou": float(np.mean(ious)),
+        "iou_10th_percentile": float(np.percentile(ious, 10)),
+        "sad": float(np.mean(sads)),
+        "mse": float(np.mean(mses)),
+    }
+
+
+def save_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
+    """Write all of the state to one file; an existing one is replaced whole."""
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(
+        {
+            "config": asdict(config),
+            "network_config": asdict(state.network.config),
+            "network": state.network.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "scheduler": state.scheduler.state_dict(),
+            "step": state.step,
+        },
+        unfinished,
+    )
+    unfinished.replace(path)
+
+
+def load_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
+    """Go on where a checkpoint stopped. Raises TrainError if it belongs to a run with other settings."""
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        same = stored["config"] == asdict(config) and stored["network_config"] == asdict(state.network.config)
+    except Exception as error:
+        raise TrainError(f"{path}: damaged; delete it to start anew") from error
+    if not same:
+        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
+    state.network.load_state_dict(stored["network"])
+    state.average.load_state_dict(stored["average"])
+    state.optimizer.load_state_dict(stored["optimizer"])
+    state.scheduler.load_state_dict(stored["scheduler"])
+    state.step = stored["step"]
+
+
+def train(
+    photos: list[TrainingPhoto],
+    network: MattingNetwork,
+    config: TrainConfig,
+    run: Path,
+    device: torch.device,
+) -> MattingNetwork | None:
+    """Train a network, or go on with a run that was stopped.
+
+    Args:
+        photos: with their mattes or classes; whole senders are held out, and those of their photos that have mattes
+            are measured.
+        network: with pre-trained trunks.
+        config: how to train.
+        run: folder for the arrays, the checkpoint and the log (`log.jsonl`, a line every 500 steps).
+        device: where to train.
+
+    Returns:
+        The averaged network, or None if the user stopped the run; it goes on when called again.
+    """
+    cache = fill_cache(photos, run)
+    held_out = hold_out_senders([photo.sender for photo in photos], config.held_out, config.seed)
+    unseen = [photo for photo, out in zip(photos, held_out, strict=True) if out and photo.matte][:MEASURED_PHOTOS]
+    batches = Batches([photo for photo, out in zip(photos, held_out, strict=True) if not out], cache, config)
+    say(f"{len(batches.matted)} photos with mattes, {len(batches.classed)} with a class only, {len(unseen)} to measure")
+    state = start_state(network.to(device), config)
+    weights = LossWeights()
+    return run_steps(
+        state,
+        config,
+        batches,
+        lambda batch: train_step(state, config, batch, weights),
+        lambda average: measure(average, unseen, cache) if unseen else {},
+        run,
+    )
+
+
+def fill_cache(photos: list[TrainingPhoto], run: Path) -> LayerCache:
+    """The photos' layers, made in the run's folder as far as they are not there."""
+    cache = LayerCache(run / "layers")
+    with training_progress() as progress:
+        task = progress.add_task("reading photos", total=len(photos))
+        cache.fill(photos, lambda done: progress.update(task, completed=done))
+    return cache
+
+
+def run_steps(
+    state: TrainState,
+    config: TrainConfig,
+    batches: Dataset[BatchT],
+    step: Callable[[BatchT], float],
+    measure_average: Callable[[MattingNetwork], dict[str, float]],
+    run: Path,
+) -> MattingNetwork | None:
+    """Take all steps of a run that are still to be taken, with checkpoints and a log.
+
+    Args:
+        state: of a run about to start; where there is a checkpoint, it is loaded.
+        config: how to train.
+        batches: the batch of each step.
+        step: takes a step and returns the loss.
+        measure_average: what to log of the averaged network.
+        run: folder for the checkpoint and the log.
+
+    Returns:
+        The averaged network on the processor, or None if the user stopped the run.
+    """
+    checkpoint = run / "checkpoint.pt"
+    if checkpoint.exists():
+        load_checkpoint(state, config, checkpoint)
+        say(f"going on at step {state.step} of {config.steps}")
+    state.network.to(memory_format=torch.channels_last).train()
+    on_processor = next(state.network.parameters()).device.type == "cpu"
+    workers = 1 if on_processor else min(8, os.cpu_count() or 1)
+    loader = DataLoader(batches, batch_size=None, sampler=range(state.step, config.steps), num_workers=workers)
+    began = saved = time.monotonic()
+    losses: list[float] = []
+    with stop_on_interrupt() as stop, training_progress() as progress:
+        task = progress.add_task("training", total=config.steps, completed=state.step)
+        for batch in loader:
+            torch.manual_seed(config.seed * 1_000_000 + state.step)  # a resumed run draws the same
+            losses.append(step(batch))
+            progress.update(task, completed=state.step)
+            last = state.step == config.steps
+            if last or state.step % STEPS_BETWEEN_MEASURES == 0:
+                row = {"step": state.step, "loss": float(np.mean(losses)), "seconds": time.monotonic() - began}
+                rounded = {key: round(value, 4) for key, value in (row | measure_average(state.average)).items()}
+                say(json.dumps(rounded))
+                with (run / "log.jsonl").open("a") as log:
+                    log.write(json.dumps(rounded) + "\n")
+                losses, began = [], time.monotonic()
+            if last or stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                save_checkpoint(state, config, checkpoint)
+                saved = time.monotonic()
+            if stop() and not last:
+                return None
+    return state.average.cpu()
