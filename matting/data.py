@@ -210,7 +210,7 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
     layers = _turn(layers, random)
     composed = random.random() < 0.5
     if composed:
-        grid = _placing_grid(layers.alpha, height, width, random)
+        grid = placing_grid(layers.alpha, height, width, random)
     else:
         grid = window_grid(layers.alpha.shape[1:], height, width, random)
     stacked = torch.cat([layers.photo, layers.foreground]).float()[None] / 255
@@ -294,7 +294,7 @@ def window_grid(source: tuple[int, ...], height: int, width: int, random: np.ran
     return _grid(_affine(scale, degrees, shift), source, height, width)
 
 
-def _placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
+def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
     """The product anywhere in the picture, at 0.4 to 1.1 of its size, turned."""
     _, rows, columns = torch.nonzero(alpha > 127, as_tuple=True)
     if len(rows) == 0:

@@ -102,7 +102,8 @@ def gabor_bank(orientations: int = 4, size: int = 7, wavelength: float = 5.0, as
     envelope = torch.exp(-(along**2 + (aspect * across) ** 2) / (2 * deviation**2))
     bank = envelope * torch.sin(2 * math.pi * along / wavelength)
     bank = bank - bank.mean(dim=(1, 2), keepdim=True)
-    return (bank / bank.flatten(1).norm(dim=1)[:, None, None])[:, None]
+    normed: Tensor = bank / bank.flatten(1).norm(dim=1)[:, None, None]
+    return normed[:, None]
 
 
 def class_loss(logits: Tensor, classes: Tensor) -> Tensor:

@@ -1,0 +1,141 @@
+"""Training pictures: composed by the matting equation, from floors without product, the same whenever asked for."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from matting.data import LayerCache, TrainingPhoto, find_floor, harden, make_example, read_training_photos
+from matting.pretrain import PretrainBatches, make_patch_example
+from matting.tables import TableError
+from matting.train import Batches, TrainConfig
+
+CONFIG = TrainConfig(steps=4, batch=4, size=96)
+
+
+@pytest.fixture(scope="module")
+def photos(samples: Path) -> list[TrainingPhoto]:
+    found = read_training_photos(
+        samples / "photos", [samples / "alphas"], None, samples / "labels.csv", "", ["t-shirt", "dress"]
+    )
+    return [*[photo for photo in found if photo.matte][:8], *[photo for photo in found if not photo.matte][:2]]
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> LayerCache:
+    return LayerCache(tmp_path_factory.mktemp("layers"))
+
+
+def test_what_is_known_of_photos(samples: Path, tmp_path: Path) -> None:
+    ids = sorted(path.stem for path in (samples / "alphas").iterdir())
+    grades = tmp_path / "grades.csv"
+    with grades.open("w", newline="") as file:
+        csv.writer(file).writerows([["id", "grade"], [ids[0], "minor"], [ids[1], "good"]])
+    found = {
+        photo.id: photo
+        for photo in read_training_photos(
+            samples / "photos", [samples / "alphas"], grades, samples / "labels.csv", "", ["t-shirt"]
+        )
+    }
+    assert found[ids[0]].matte is None
+    assert found[ids[1]].matte == samples / "alphas" / f"{ids[1]}.webp"
+    with (samples / "labels.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert found[row["id"]].class_ == (0 if row["category"] == "t-shirt" else -1)
+            assert found[row["id"]].sender == row["sender"]
+
+
+def test_mattes_of_other_photos_are_an_error(samples: Path, tmp_path: Path) -> None:
+    Image.new("L", (4, 4)).save(tmp_path / "other.png")
+    with pytest.raises(TableError, match="none of the photos"):
+        read_training_photos(samples / "photos", [tmp_path], None, None, "", [])
+
+
+def test_floors_hold_no_product(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    found = 0
+    for photo in photos:
+        alpha = cache.load(photo).alpha[0].numpy()
+        if photo.matte and (place := find_floor(alpha)):
+            top, left, height, width = place
+            found += 1
+            assert min(height, width) >= 64
+            assert alpha[top : top + height, left : left + width].max() <= 5
+    assert found >= 4
+
+
+def test_the_largest_floor_is_found() -> None:
+    alpha = np.zeros((240, 320), np.uint8)
+    alpha[:, 100:112] = 255
+    top, left, height, width = find_floor(alpha) or (0, 0, 0, 0)
+    assert (top, height) == (0, 240)
+    assert left in range(112, 124)
+    assert left + width == 320
+    assert find_floor(np.full((240, 320), 255, np.uint8)) is None
+
+
+def test_see_through_patches_are_filled_and_edges_kept() -> None:
+    alpha = np.zeros((80, 80), np.uint8)
+    alpha[10:70, 10:70] = 255
+    alpha[35:45, 35:45] = 150  # a patch that shines through
+    alpha[10:70, 10] = 130  # a soft edge
+    alpha[2, 78] = 60  # a ghost
+    hardened = harden(alpha)
+    assert (hardened[35:45, 35:45] == 255).all()
+    assert (hardened[10:70, 10] == 130).all()
+    assert hardened[2, 78] == 0
+
+
+def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    """What is composed or photographed is alpha F + (1 - alpha) B up to what the camera adds."""
+    layers = cache.load(photos[0])
+    floor = cache.load(photos[1]).photo[:, :80, :80]
+    for seed in range(12):
+        example = make_example(layers, [floor], 96, 64, np.random.default_rng(seed))
+        assert example.photo.shape == example.background.shape == (3, 96, 64)
+        assert example.alpha.shape == (1, 96, 64)
+        # Inside, the picture shows the foreground; the camera's noise and blur are small in the middle of an area.
+        inside = -torch.nn.functional.max_pool2d(-example.alpha, 5, stride=1, padding=2) > 0.999
+        if inside.sum() > 200:
+            error = (example.photo - example.foreground).abs().mean(dim=0, keepdim=True)[inside]
+            assert float(error.mean()) < 0.05
+
+
+def test_a_step_has_one_batch(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    batches = Batches(photos, cache, CONFIG)
+    first, again, other = batches[1], batches[1], batches[2]
+    assert torch.equal(first.matted.photos, again.matted.photos)
+    assert torch.equal(first.classed, again.classed)
+    assert not torch.equal(first.matted.alphas, other.matted.alphas)
+    height, width = CONFIG.shape_at(1)
+    assert first.matted.photos.shape == (4, 3, height, width)
+    assert first.matted.trimaps.shape == (4, height, width)
+    assert height % 32 == width % 32 == 0
+
+
+def test_each_photo_comes_once_before_any_comes_again(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    batches = Batches(photos, cache, CONFIG)
+    rows = [row for step in range(4) for row in batches._rows(step)]
+    assert sorted(rows[:8]) == sorted(rows[8:]) == list(range(8))
+
+
+def test_pseudo_alphas_agree_with_their_random_trimaps(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    first, second = cache.load(photos[0]).photo, cache.load(photos[1]).photo
+    example, trimap = make_patch_example(first, second, 96, 64, np.random.default_rng(0))
+    assert (example.alpha[0][trimap == 2] == 1).all()
+    assert (example.alpha[0][trimap == 0] == 0).all()
+    between = example.alpha[0][trimap == 1]
+    assert between.std() > 0.05
+    expected = example.alpha * example.foreground + (1 - example.alpha) * example.background
+    assert float((example.photo - expected).abs().mean()) < 0.03
+
+
+def test_pretraining_looks_at_no_matte(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    bare = [TrainingPhoto(photo.id, photo.photo, None, "", -1) for photo in photos]
+    batch = PretrainBatches(bare, cache, CONFIG)[0]
+    assert (batch.shapes.classes == -1).all()
+    for truth in (batch.shapes, batch.patches):
+        assert truth.alphas.amax() == pytest.approx(1, abs=0.01)
+        assert truth.alphas.amin() == pytest.approx(0, abs=0.01)

@@ -1,0 +1,158 @@
+"""Training: it can be stopped and goes on the same, starts from pre-training, and writes weights that can be used."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from matting import train as train_module
+from matting.__main__ import app
+from matting.data import TrainingPhoto, read_training_photos
+from matting.network import MattingNetwork
+from matting.train import TrainConfig, TrainError, new_network, start_from, train
+from matting.weights import Model, WeightsError, load_model, save_model
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(steps=4, batch=2, size=64, held_out=0.3)
+CLASSES = ["t-shirt", "dress"]
+
+
+@pytest.fixture(scope="module")
+def photos(samples: Path) -> list[TrainingPhoto]:
+    found = read_training_photos(samples / "photos", [samples / "alphas"], None, samples / "labels.csv", "", CLASSES)
+    return [photo for photo in found if photo.matte][:12]
+
+
+def run(photos: list[TrainingPhoto], folder: Path, config: TrainConfig = CONFIG) -> MattingNetwork | None:
+    torch.manual_seed(config.seed)
+    return train(photos, new_network(config, len(CLASSES)), config, folder, CPU)
+
+
+def test_a_stopped_run_goes_on_the_same(
+    photos: list[TrainingPhoto], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(photos, tmp_path / "whole")
+    assert whole is not None
+    step = train_module.train_step
+
+    def interrupted(state: train_module.TrainState, *rest: object) -> float:
+        loss = step(state, *rest)  # type: ignore[arg-type]
+        if state.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return loss
+
+    monkeypatch.setattr(train_module, "train_step", interrupted)
+    assert run(photos, tmp_path / "stopped") is None
+    monkeypatch.undo()
+    continued = run(photos, tmp_path / "stopped")
+    assert continued is not None
+    for name, tensor in whole.state_dict().items():
+        assert torch.allclose(tensor.float(), continued.state_dict()[name].float(), atol=1e-6), name
+
+
+def test_held_out_senders_are_measured(photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    run(photos, tmp_path)
+    (row,) = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert row["step"] == 4
+    assert 0 <= row["iou_10th_percentile"] <= row["iou"] <= 1
+
+
+def test_a_run_with_other_settings_is_not_continued(photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    run(photos, tmp_path)
+    with pytest.raises(TrainError, match="other settings"):
+        run(photos, tmp_path, TrainConfig(steps=4, batch=2, size=64, held_out=0.3, seed=1))
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(TrainError, match="damaged"):
+        run(photos, tmp_path)
+
+
+def test_training_lowers_the_error(photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    """A few steps on a few photos are enough to tell product from floor better than chance."""
+    config = TrainConfig(steps=60, batch=4, size=96, held_out=0.0, average_decay=0.9)
+    trained = run(photos, tmp_path, config)
+    assert trained is not None
+    cache = train_module.LayerCache(tmp_path / "layers")
+    before = train_module.measure(new_network(config, len(CLASSES)).eval(), photos, cache)
+    after = train_module.measure(trained, photos, cache)
+    assert after["mse"] < 0.6 * before["mse"]
+
+
+def test_weights_keep_the_network(tmp_path: Path) -> None:
+    network = new_network(TrainConfig(), 3).eval()
+    save_model(Model(network, ("a", "b", "c"), {"training": "none"}), tmp_path / "w.safetensors")
+    loaded = load_model(tmp_path / "w.safetensors")
+    photo = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(network(photo).alpha, loaded.network(photo).alpha, atol=5e-3)
+    assert loaded.classes == ("a", "b", "c")
+    assert not list(tmp_path.glob("*.unfinished"))
+
+
+def test_weights_that_can_not_be_used_are_named(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"none\.safetensors: there is no such"):
+        load_model(tmp_path / "none.safetensors")
+    (tmp_path / "w.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match=r"w\.safetensors: not a weights file"):
+        load_model(tmp_path / "w.safetensors")
+
+
+def test_pretraining_and_training_by_command(samples: Path, photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    """What the pre-training command writes starts the training command, whose weights cut photos."""
+    for folder in ("photos", "alphas"):
+        (tmp_path / folder).mkdir()
+    for photo in photos[:6]:
+        (tmp_path / "photos" / photo.photo.name).symlink_to(photo.photo)
+        assert photo.matte is not None
+        (tmp_path / "alphas" / photo.matte.name).symlink_to(photo.matte)
+    common = ["--photos", str(tmp_path / "photos"), "--batch", "2", "--size", "64", "--steps", "2"]
+    pretraining = ["pretrain", *common, "--run", str(tmp_path / "a"), "--out", str(tmp_path / "a.safetensors")]
+    result = CliRunner().invoke(app, [*pretraining, "--classes", "17"])
+    assert result.exit_code == 0, result.output
+    training = ["train", *common, "--alphas", str(tmp_path / "alphas"), "--labels", str(samples / "labels.csv")]
+    training += ["--split", "", "--run", str(tmp_path / "b"), "--out", str(tmp_path / "b.safetensors")]
+    result = CliRunner().invoke(app, [*training, "--start", str(tmp_path / "a.safetensors")])
+    assert result.exit_code == 0, result.output
+    cutting = ["cut", str(tmp_path / "photos"), "--out", str(tmp_path / "cut")]
+    result = CliRunner().invoke(app, [*cutting, "--weights", str(tmp_path / "b.safetensors")])
+    assert result.exit_code == 0, result.output
+    assert len(list((tmp_path / "cut").glob("*.png"))) == 6
+
+
+def test_starting_weights_are_taken_over_by_name(tmp_path: Path) -> None:
+    """Pre-trained weights of a network with another number of classes serve too, but for its last layer."""
+    first, second = new_network(TrainConfig(), 3), new_network(TrainConfig(), 5)
+    save_model(Model(first, (), {}), tmp_path / "w.safetensors")
+    start_from(second, tmp_path / "w.safetensors")
+    assert torch.allclose(second.matte_network.stem.weight, first.matte_network.stem.weight, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--alphas", "{tmp}/none"], "none"),
+        (["--labels", "{tmp}/none.csv"], "none.csv"),
+        (["--start", "{tmp}/none.safetensors"], "none.safetensors: there is no such weights file"),
+        (["--trunk", "resnet17"], "no model 'resnet17'"),
+    ],
+)
+def test_training_on_what_is_not_there_is_one_line(
+    samples: Path, tmp_path: Path, arguments: list[str], complaint: str
+) -> None:
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    options = {
+        "--photos": str(samples / "photos"),
+        "--alphas": str(samples / "alphas"),
+        "--labels": str(samples / "labels.csv"),
+        "--split": "",
+        "--run": str(tmp_path / "run"),
+        "--out": str(tmp_path / "w.safetensors"),
+        **{name: value.format(tmp=tmp_path) for name, value in given.items()},
+    }
+    result = CliRunner().invoke(app, ["train", *[word for pair in options.items() for word in pair]])
+    assert result.exit_code == 1
+    assert complaint in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
