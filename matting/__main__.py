@@ -140,7 +140,7 @@ def train_command(
         if trained is None:
             fail("stopped; the same command goes on from here")
         notes = {"training": str(config), "mattes": str(sum(photo.matte is not None for photo in found))}
-        save_model(Model(trained, classes, notes), out)
+        save_model(Model(trained, classes, size, notes), out)
         say(f"wrote {out}")
 
 
@@ -168,7 +168,7 @@ def pretrain_command(
         trained = pretrain(found, new_network(config, classes), config, run, choose_device(device))
         if trained is None:
             fail("stopped; the same command goes on from here")
-        save_model(Model(trained, (), {"pretraining": str(config), "photos": str(len(found))}), out)
+        save_model(Model(trained, (), size, {"pretraining": str(config), "photos": str(len(found))}), out)
         say(f"wrote {out}")
 
 

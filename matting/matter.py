@@ -23,7 +23,7 @@ from matting.weights import SHIPPED_WEIGHTS, Model, load_model
 Matte = NDArray[np.float32]
 Photo = Image.Image | Path | NDArray[np.uint8]
 
-COARSE_SIDE = 544  # longest side at which the whole photo is looked at, in pixels
+SMALLER_BY_ENOUGH = 0.9  # photos are not made smaller for the sake of a few pixels
 MASK_BAND = 0.015  # half the width of the unknown band around a given mask's edge, of the coarse photo's longest side
 SMALLEST_PRODUCT = 0.002  # share of the photo; what is smaller is no product
 
@@ -53,6 +53,7 @@ class Matter:
         if device.type == "cpu":
             keep_freed_memory()
         self.fingerprint = fingerprint
+        self.size = model.size
         self._network = fuse_normalisation(model.network).to(device).to(memory_format=torch.channels_last)
 
     @classmethod
@@ -109,7 +110,8 @@ class Matter:
         """
         pixels = torch.from_numpy(_pixels(photo)).permute(2, 0, 1)
         height, width = pixels.shape[1:]
-        scale = min(1.0, COARSE_SIDE / max(height, width))
+        scale = self.size / max(height, width)
+        scale = 1.0 if scale > SMALLER_BY_ENOUGH else scale
         size = (max(1, round(height * scale)), max(1, round(width * scale)))
         coarse = at_size(pixels, size)
         kept, dropped = (_region(correction, size) for correction in (keep, drop))

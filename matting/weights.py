@@ -21,10 +21,15 @@ class WeightsError(ValueError):
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network, the names of its classes in order, and notes on its training."""
+    """A trained network with what is needed to use it.
+
+    `classes`: the names of its classes, in order. `size`: the longest side in pixels at which it has learned to look at
+    whole photos. `notes`: on its training.
+    """
 
     network: MattingNetwork
     classes: tuple[str, ...]
+    size: int
     notes: dict[str, str]
 
 
@@ -34,6 +39,7 @@ def save_model(model: Model, path: Path) -> None:
         "format": FORMAT,
         "network": json.dumps(asdict(model.network.config)),
         "classes": json.dumps(model.classes, ensure_ascii=False),
+        "size": str(model.size),
         "notes": json.dumps(model.notes, ensure_ascii=False),
     }
     write_weights(model.network, header, path)
@@ -47,7 +53,7 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     header, tensors = read_weights(path, FORMAT)
     network = MattingNetwork(MattingConfig(**json.loads(header["network"])))
     network.load_state_dict(tensors)
-    return Model(network.eval(), tuple(json.loads(header["classes"])), json.loads(header["notes"]))
+    return Model(network.eval(), tuple(json.loads(header["classes"])), int(header["size"]), json.loads(header["notes"]))
 
 
 def write_weights(network: nn.Module, header: dict[str, str], path: Path) -> None:

@@ -83,12 +83,12 @@ def test_training_lowers_the_error(photos: list[TrainingPhoto], tmp_path: Path) 
 
 def test_weights_keep_the_network(tmp_path: Path) -> None:
     network = new_network(TrainConfig(), 3).eval()
-    save_model(Model(network, ("a", "b", "c"), {"training": "none"}), tmp_path / "w.safetensors")
+    save_model(Model(network, ("a", "b", "c"), 96, {"training": "none"}), tmp_path / "w.safetensors")
     loaded = load_model(tmp_path / "w.safetensors")
     photo = torch.randn(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.allclose(network(photo).alpha, loaded.network(photo).alpha, atol=5e-3)
-    assert loaded.classes == ("a", "b", "c")
+    assert (loaded.classes, loaded.size) == (("a", "b", "c"), 96)
     assert not list(tmp_path.glob("*.unfinished"))
 
 
@@ -125,7 +125,7 @@ def test_pretraining_and_training_by_command(samples: Path, photos: list[Trainin
 def test_starting_weights_are_taken_over_by_name(tmp_path: Path) -> None:
     """Pre-trained weights of a network with another number of classes serve too, but for its last layer."""
     first, second = new_network(TrainConfig(), 3), new_network(TrainConfig(), 5)
-    save_model(Model(first, (), {}), tmp_path / "w.safetensors")
+    save_model(Model(first, (), 96, {}), tmp_path / "w.safetensors")
     start_from(second, tmp_path / "w.safetensors")
     assert torch.allclose(second.matte_network.stem.weight, first.matte_network.stem.weight, atol=1e-3)
 
