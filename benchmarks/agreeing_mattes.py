@@ -13,10 +13,10 @@ from typing import Annotated
 
 import typer
 
-from matting.evaluate import find_pairs, read_alpha
+from matting.evaluate import find_pairs
 from matting.matter import Matter
 from matting.metrics import intersection_over_union
-from matting.photo import read_photo
+from matting.photo import read_matte, read_photo
 
 
 def main(
@@ -33,7 +33,7 @@ def main(
     pairs = find_pairs(photos, mattes, None, "")
     for path, matte in pairs:
         photo = read_photo(path)
-        if intersection_over_union(matter.cut(photo).alpha, read_alpha(matte, photo.size)) >= at_least:
+        if intersection_over_union(matter.cut(photo).alpha, read_matte(matte, photo.size)) >= at_least:
             shutil.copy(matte, out)
             kept += 1
     print(f"kept {kept} of {len(pairs)} mattes", file=sys.stderr)

@@ -13,6 +13,6 @@ def leave_in_one_line(*_: object) -> None:
 if sys.argv[:1] == ["-m"]:
     signal.signal(signal.SIGINT, leave_in_one_line)
 
-from matting.photo import PHOTO_SUFFIXES, PhotoError, find_photos, read_photo  # noqa: E402
+from matting.photo import PHOTO_SUFFIXES, PhotoError, find_by_name, find_photos, read_matte, read_photo  # noqa: E402
 
-__all__ = ["PHOTO_SUFFIXES", "PhotoError", "find_photos", "read_photo"]
+__all__ = ["PHOTO_SUFFIXES", "PhotoError", "find_by_name", "find_photos", "read_matte", "read_photo"]

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pymatting import estimate_foreground_ml
-from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
 from matting.losses import Truth
-from matting.photo import find_photos, read_photo
+from matting.photo import find_by_name, read_matte, read_photo
+from matting.refine import harden
 from matting.tables import TableError, read_table
 from matting.trimap import make_trimap
 
@@ -67,16 +67,14 @@ def read_training_photos(
         doubtful = {row["id"] for row in rows if row["grade"] != "good"}
     matte_of: dict[str, Path] = {}
     for folder in mattes:
-        for path in find_photos([folder]):
-            matte_of.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        matte_of = find_by_name(folder) | matte_of
     row_of = None
     if labels is not None:
         required = ("id", "category", "split") if split else ("id", "category")
         rows = read_table(labels, required).rows
         row_of = {row["id"]: row for row in rows if not split or row["split"] == split}
     found = []
-    for path in find_photos([photos]):
-        id_ = path.relative_to(photos).with_suffix("").as_posix()
+    for id_, path in find_by_name(photos).items():
         if row_of is not None and id_ not in row_of:
             continue
         row = row_of[id_] if row_of is not None else {}
@@ -140,25 +138,13 @@ class LayerCache:
         picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         layers = [np.asarray(picture)]
         if photo.matte is not None:
-            with Image.open(photo.matte) as image:
-                alpha = harden(np.asarray(image.convert("L").resize(picture.size, Image.Resampling.BILINEAR)))
+            alpha = (harden(read_matte(photo.matte, picture.size)) * 255).round().astype(np.uint8)
             foreground = estimate_foreground_ml(layers[0] / 255.0, alpha / 255.0)
             layers += [(foreground.clip(0, 1) * 255).round().astype(np.uint8), alpha[..., None]]
         unfinished = file.with_suffix(".unfinished")
         with unfinished.open("wb") as stream:
             np.save(stream, np.ascontiguousarray(np.concatenate(layers, axis=2).transpose(2, 0, 1)))
         unfinished.replace(file)
-
-
-def harden(alpha: NDArray[np.uint8], reach: int = 8) -> NDArray[np.uint8]:
-    """An alpha (H, W) without see-through patches in cloth and without ghosts on the floor.
-
-    Networks that make mattes are unsure of plain areas as well as of edges, but only near an edge is half an alpha
-    right: farther than `reach` pixels from where the alpha crosses one half it becomes 255 or 0.
-    """
-    held = alpha > 127
-    inside, outside = ndimage.distance_transform_edt(held), ndimage.distance_transform_edt(~held)
-    return np.where(inside > reach, 255, np.where(outside > reach, 0, alpha)).astype(np.uint8)
 
 
 def find_floor(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:

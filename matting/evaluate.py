@@ -6,12 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
 from matting import metrics
 from matting.matter import Matter
-from matting.photo import find_photos, read_photo
+from matting.photo import find_by_name, read_matte, read_photo
 from matting.tables import TableError, read_table
 
 
@@ -45,26 +43,15 @@ def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> l
     Raises:
         TableError: nothing is left to compare.
     """
-    alpha_of = {path.relative_to(alphas).with_suffix(""): path for path in find_photos([alphas])}
-    pairs = [
-        (path, alpha_of[path.relative_to(photos).with_suffix("")])
-        for path in find_photos([photos])
-        if path.relative_to(photos).with_suffix("") in alpha_of
-    ]
+    alpha_of, photo_of = find_by_name(alphas), find_by_name(photos)
+    names = [name for name in photo_of if name in alpha_of]
     if grades is not None:
         rows = read_table(grades, ("id", "grade", "split") if split else ("id", "grade")).rows
         good = {row["id"] for row in rows if row["grade"] == "good" and (not split or row["split"] == split)}
-        pairs = [pair for pair in pairs if pair[0].relative_to(photos).with_suffix("").as_posix() in good]
-    if not pairs:
+        names = [name for name in names if name in good]
+    if not names:
         raise TableError(f"{alphas}: holds no matte of a photo in {photos}, or none that is graded good")
-    return pairs
-
-
-def read_alpha(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A grey matte, or a cut-out's alpha, as (H, W) in [0, 1] at this width and height."""
-    with Image.open(path) as image:
-        grey = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
-        return np.asarray(grey.resize(size, Image.Resampling.BILINEAR), np.float32) / np.float32(255)
+    return [(photo_of[name], alpha_of[name]) for name in names]
 
 
 def evaluate(
@@ -79,7 +66,7 @@ def evaluate(
         make: what makes the mattes, or a folder that holds them under the photos' names.
         progress: called with the number of photos just done.
     """
-    made = {path.stem: path for path in find_photos([make])} if isinstance(make, Path) else {}
+    made = find_by_name(make) if isinstance(make, Path) else {}
     rows, times, not_found = [], [], 0
     for path, alpha_path in pairs:
         photo = read_photo(path)
@@ -89,10 +76,10 @@ def evaluate(
             times.append(time.perf_counter() - began)
             alpha, not_found = cutting.alpha, not_found + (not cutting.product_found)
         elif path.stem in made:
-            alpha = read_alpha(made[path.stem], photo.size)
+            alpha = read_matte(made[path.stem], photo.size)
         else:
             raise TableError(f"{make}: holds no matte of {path.name}")
-        true = read_alpha(alpha_path, photo.size)
+        true = read_matte(alpha_path, photo.size)
         rows.append(
             (
                 metrics.sum_of_absolute_differences(alpha, true),

@@ -16,7 +16,7 @@ from torch.nn import functional
 from matting.device import choose_device, keep_freed_memory
 from matting.network import BACKGROUND, FOREGROUND, STRIDE, UNKNOWN, MattingNetwork, fuse_normalisation, normalise
 from matting.photo import read_photo
-from matting.refine import at_size, refine
+from matting.refine import at_size, harden, refine
 from matting.trimap import make_trimap, one_hot
 from matting.weights import SHIPPED_WEIGHTS, Model, load_model
 
@@ -25,6 +25,7 @@ Photo = Image.Image | Path | NDArray[np.uint8]
 
 SMALLER_BY_ENOUGH = 0.9  # photos are not made smaller for the sake of a few pixels
 MASK_BAND = 0.015  # half the width of the unknown band around a given mask's edge, of the coarse photo's longest side
+SOFT_BAND = 0.015  # how far from the edge an alpha may be between 0 and 1, of the coarse photo's longest side
 SMALLEST_PRODUCT = 0.002  # share of the photo; what is smaller is no product
 
 
@@ -110,26 +111,52 @@ class Matter:
         """
         pixels = torch.from_numpy(_pixels(photo)).permute(2, 0, 1)
         height, width = pixels.shape[1:]
-        scale = self.size / max(height, width)
-        scale = 1.0 if scale > SMALLER_BY_ENOUGH else scale
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        coarse = at_size(pixels, size)
-        kept, dropped = (_region(correction, size) for correction in (keep, drop))
-        given = None
-        if mask is not None:
-            given = one_hot(make_trimap(_fit(mask, size), torch.tensor([max(2, round(MASK_BAND * max(size)))])))[0]
-        looked = look(self._network, coarse, given, kept, dropped)
-        alpha = looked.alpha
-        if closed_form:
-            alpha = _closed_form(coarse, looked.trimap)
-        alpha = refine(self._network, pixels, looked.class_features, alpha)
-        alpha = torch.where(alpha < 0.03, 0.0, torch.where(alpha > 0.97, 1.0, alpha))
-        for region, value in ((_region(keep, (height, width)), 1.0), (_region(drop, (height, width)), 0.0)):
-            if region is not None:
-                alpha = alpha.masked_fill(region, value)
+        seen = matte_at(self._network, pixels, self.size, mask, keep, drop, closed_form)
+        alpha = seen.alpha
+        for correction, value in ((keep, 1.0), (drop, 0.0)):
+            if correction is not None:
+                alpha = alpha.masked_fill(_region(correction, (height, width)), value)
         found = bool((alpha > 0.5).float().mean() >= SMALLEST_PRODUCT)
-        trimap = (looked.trimap[FOREGROUND] + 0.5 * looked.trimap[UNKNOWN]).numpy()
+        trimap = (seen.trimap[FOREGROUND] + 0.5 * seen.trimap[UNKNOWN]).numpy()
         return Cutting(alpha.numpy() if found else np.ones((height, width), np.float32), trimap, found)
+
+
+def matte_at(
+    network: MattingNetwork,
+    photo: Tensor,
+    size: int,
+    mask: Matte | None = None,
+    keep: Matte | None = None,
+    drop: Matte | None = None,
+    closed_form: bool = False,
+) -> "Look":
+    """The matte of a photo that is first looked at in a given size, then refined to its own.
+
+    Args:
+        network: the matting network.
+        photo: (3, H, W), uint8.
+        size: the longest side in pixels at which the network looks at the whole photo.
+        mask, keep, drop, closed_form: see `Matter.cut`.
+
+    Returns:
+        The alpha at the photo's size; the trimap and the class features at the smaller one.
+    """
+    height, width = photo.shape[1:]
+    scale = size / max(height, width)
+    scale = 1.0 if scale > SMALLER_BY_ENOUGH else scale
+    coarse_size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    coarse = at_size(photo, coarse_size)
+    trimap = None
+    if mask is not None:
+        band = max(2, round(MASK_BAND * max(coarse_size)))
+        trimap = one_hot(make_trimap(_fit(mask, coarse_size), torch.tensor([band])))[0]
+    kept, dropped = (None if region is None else _region(region, coarse_size) for region in (keep, drop))
+    looked = look(network, coarse, trimap, kept, dropped)
+    alpha = _closed_form(coarse, looked.trimap) if closed_form else looked.alpha
+    alpha = torch.from_numpy(harden(alpha.numpy(), SOFT_BAND * max(coarse_size)))
+    alpha = refine(network, photo, looked.class_features, alpha)
+    alpha = torch.where(alpha < 0.03, 0.0, torch.where(alpha > 0.97, 1.0, alpha))
+    return Look(looked.trimap, alpha, looked.class_features)
 
 
 @dataclass(frozen=True)
@@ -189,8 +216,8 @@ def _fit(mask: Matte, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(torch.from_numpy(mask)[None, None].float(), size=size, mode="area")
 
 
-def _region(correction: Matte | None, size: tuple[int, int]) -> Tensor | None:
-    return None if correction is None else _fit(correction, size)[0, 0] > 0.5
+def _region(correction: Matte, size: tuple[int, int]) -> Tensor:
+    return _fit(correction, size)[0, 0] > 0.5
 
 
 def _closed_form(photo: Tensor, trimap: Tensor) -> Tensor:

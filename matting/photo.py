@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pillow_heif
+from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 pillow_heif.register_heif_opener()
@@ -56,6 +57,28 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
         elif entry.suffix.lower() in PHOTO_SUFFIXES and not entry.name.startswith("."):
             found.append(entry)
     return found
+
+
+def find_by_name(folder: Path) -> dict[str, Path]:
+    """The picture files in a folder by their paths within it, without suffixes; of two of one name the first."""
+    found: dict[str, Path] = {}
+    for path in find_photos([folder]):
+        found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+    return found
+
+
+def read_matte(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
+    """A grey matte, or a cut-out's alpha, as (height, width) in [0, 1] at this width and height.
+
+    Raises PhotoError if it can't be read.
+    """
+    try:
+        with Image.open(path) as image:
+            grey = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
+            resized = grey.resize(size, Image.Resampling.BILINEAR)
+    except DECODER_ERRORS as error:
+        raise PhotoError(f"{path}: the matte can't be read") from error
+    return np.asarray(resized, np.float32) / np.float32(255)
 
 
 def read_photo(path: Path, at_least: int | None = None) -> Image.Image:

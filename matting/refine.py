@@ -1,15 +1,18 @@
-"""Alpha from coarse to fine: at each doubling of the size M-Net looks again at the uncertain band, in tiles."""
+"""Alpha from coarse to fine: at each doubling of the size M-Net looks again at the product's edge, in tiles."""
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
 from matting.network import UNKNOWN, MattingNetwork, normalise
 from matting.trimap import make_trimap, one_hot
 
-TILE = 256  # pixels, without the margin
-MARGIN = 32  # pixels around a tile that M-Net sees besides
-BAND = 3  # pixels by which the uncertain band is widened at each size
+TILE = 512  # pixels, without the margin
+MARGIN = 32  # pixels beside a tile that M-Net sees as well
+BAND = 5  # pixels to either side of the edge that are seen anew at each size
 
 
 @torch.inference_mode()
@@ -45,23 +48,47 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
     """One step: the alpha at the size of this photo (3, H, W), its band seen anew."""
     height, width = photo.shape[1:]
     refined = functional.interpolate(alpha[None, None], size=(height, width), mode="bilinear", align_corners=False)
-    trimap = make_trimap(refined, torch.tensor([BAND]))[0]
+    # Only the edge itself: where the network was unsure of a whole area, more pixels tell no more.
+    trimap = make_trimap((refined > 0.5).float(), torch.tensor([BAND]))[0]
     device = next(network.parameters()).device
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
             own = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
             if not bool((trimap[own] == UNKNOWN).any()):
                 continue
-            # Beyond the photo's edge its last pixels are repeated.
-            rows = torch.arange(top - MARGIN, top + TILE + MARGIN).clamp(0, height - 1)
-            columns = torch.arange(left - MARGIN, left + TILE + MARGIN).clamp(0, width - 1)
+            rows, columns = _seen(top, height), _seen(left, width)
             seen = normalise(photo[None][:, :, rows][:, :, :, columns].to(device), network.config)
             features = None
             if class_features is not None:
                 y, x = ((2 * at + 1) / side - 1 for at, side in ((rows, height), (columns, width)))
                 grid = torch.stack(torch.meshgrid(y, x, indexing="ij")[::-1], dim=-1)[None].to(device)
                 features = functional.grid_sample(class_features, grid, padding_mode="border", align_corners=False)
-            tile = network.alpha(seen, features, one_hot(trimap[rows][:, columns][None]).to(device))[0, 0]
-            inner = tile[MARGIN : MARGIN + own[0].stop - top, MARGIN : MARGIN + own[1].stop - left]
-            refined[0, 0][own] = inner.float().cpu()
+            tile = network.alpha(
+                seen.contiguous(memory_format=torch.channels_last),
+                features,
+                one_hot(trimap[rows][:, columns][None]).to(device),
+            )[0, 0]
+            inner = tile[top - int(rows[0]) :, left - int(columns[0]) :].float().cpu()
+            inner = inner[: own[0].stop - top, : own[1].stop - left]
+            refined[0, 0][own] = torch.where(trimap[own] == UNKNOWN, inner, refined[0, 0][own])
     return refined[0, 0]
+
+
+def _seen(start: int, end: int) -> Tensor:
+    """The rows (or columns) that M-Net sees of a tile: those of its margin too, and a multiple of 16 in all.
+
+    Where the photo ends its last row is repeated.
+    """
+    first, last = max(0, start - MARGIN), min(end, start + TILE + MARGIN)
+    return torch.arange(first, last + (first - last) % 16).clamp(max=end - 1)
+
+
+def harden(alpha: NDArray[np.float32], reach: float = 8.0) -> NDArray[np.float32]:
+    """An alpha (H, W) in [0, 1] without see-through patches in cloth and without ghosts on the floor.
+
+    Networks that make mattes are unsure of plain areas as well as of edges, but only near an edge is half an alpha
+    right: farther than `reach` pixels from where the alpha crosses one half it becomes 1 or 0.
+    """
+    held = alpha > 0.5
+    inside, outside = ndimage.distance_transform_edt(held), ndimage.distance_transform_edt(~held)
+    return np.where(inside > reach, 1, np.where(outside > reach, 0, alpha)).astype(np.float32)

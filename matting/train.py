@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from matting.console import say
 from matting.data import LayerCache, TrainingPhoto, class_picture, find_floor, make_example, to_truth
 from matting.losses import LossWeights, Truth, class_loss, matting_loss
-from matting.matter import look
+from matting.matter import matte_at
 from matting.metrics import intersection_over_union, mean_squared_error, sum_of_absolute_differences
 from matting.network import MattingConfig, MattingNetwork, normalise
 from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
@@ -47,7 +47,8 @@ class TrainConfig:
     class_aware: bool = True
     steps: int = 5000
     batch: int = 8
-    size: int = 512
+    size: int = 416
+    grow: bool = True
     trunk_rate: float = 4e-4
     rate: float = 1.6e-3
     weight_decay: float = 0.02
@@ -56,10 +57,17 @@ class TrainConfig:
     seed: int = 0
 
     def shape_at(self, step: int) -> tuple[int, int]:
-        """Height and width of a step's pictures: portrait, square or landscape; at first small, which is quick."""
-        share = step / max(1, self.steps)
-        side = self.size * (0.625 if share < 0.45 else 0.75 if share < 0.7 else 1.0)
-        ratio = float(np.random.default_rng((self.seed, step)).choice([4 / 3, 1.0, 3 / 4], p=[0.6, 0.3, 0.1]))
+        """Height and width of a step's pictures: portrait, square or landscape.
+
+        While growing they are small at first, which is quick; else a little smaller or larger than `size`, so that the
+        network gets used to other scales.
+        """
+        random, share = np.random.default_rng((self.seed, step)), step / max(1, self.steps)
+        ratio = float(random.choice([4 / 3, 1.0, 3 / 4], p=[0.6, 0.3, 0.1]))
+        if self.grow:
+            side = self.size * (0.625 if share < 0.45 else 0.75 if share < 0.7 else 1.0)
+        else:
+            side = self.size * float(random.choice([0.77, 0.88, 1.0, 1.12]))
         area = side * side * 3 / 4
         return round((area * ratio) ** 0.5 / 32) * 32, round((area / ratio) ** 0.5 / 32) * 32
 
@@ -201,13 +209,13 @@ def descend(state: TrainState, config: TrainConfig, loss: Tensor) -> None:
     update_average(state.average, state.network, config.average_decay, state.step)
 
 
-def measure(network: MattingNetwork, photos: list[TrainingPhoto], cache: LayerCache) -> dict[str, float]:
-    """Mean IoU, its 10th percentile, SAD and MSE on photos with mattes."""
+def measure(network: MattingNetwork, photos: list[TrainingPhoto], cache: LayerCache, size: int) -> dict[str, float]:
+    """Mean IoU, its 10th percentile, SAD and MSE on photos with mattes, looked at in this size."""
     ious, sads, mses = [], [], []
     for photo in photos:
         layers = cache.load(photo)
         true = (layers.alpha[0].float() / 255).numpy()
-        alpha = look(network, layers.photo).alpha.numpy()
+        alpha = matte_at(network, layers.photo, size).alpha.numpy()
         ious.append(intersection_over_union(alpha, true))
         sads.append(sum_of_absolute_differences(alpha, true))
         mses.append(mean_squared_error(alpha, true))
@@ -285,7 +293,7 @@ def train(
         config,
         batches,
         lambda batch: train_step(state, config, batch, weights),
-        lambda average: measure(average, unseen, cache) if unseen else {},
+        lambda average: measure(average, unseen, cache, config.size) if unseen else {},
         run,
     )
 

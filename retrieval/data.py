@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from matting import PhotoError, find_photos, read_photo
+from matting import PhotoError, find_by_name, read_matte, read_photo
 from matting.tables import TableError, read_table
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.tables import check_values
 
 MARGIN_GREY = 127  # what the trunk's normalisation maps to zero
+MARGIN = 0.08  # around a garment that is cut out, of its longer side
+
+Matte = NDArray[np.float32]  # (H, W) in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def read_labels(
     table = read_table(labels, required=("id", "split") if split else ("id",))
     check_values(labels, table, schema)
     rows = [row for row in table.rows if not split or row["split"] == split]
-    by_id = {path.relative_to(photos).with_suffix("").as_posix(): path for path in find_photos([photos])}
+    by_id = find_by_name(photos)
     rows = [row for row in rows if row["id"] in by_id]
     if not rows:
         raise TableError(f"{labels}: none of its ids{f' of split {split}' if split else ''} has a photo in {photos}")
@@ -104,6 +107,22 @@ def _read_possible_values(path: Path, schema: Schema) -> dict[tuple[str, str], l
     return possible
 
 
+def crop_to_garment(photo: Image.Image, matte: Matte) -> Image.Image:
+    """The photo's garment on grey, cropped to the garment's box and a margin.
+
+    The photo itself where the matte, (H, W) at the photo's size, holds nothing.
+    """
+    rows, columns = (np.flatnonzero((matte > 0.5).any(axis=axis)) for axis in (1, 0))
+    if len(rows) == 0:
+        return photo
+    pixels = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
+    margin = round(MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
+    left, top = max(0, int(columns[0]) - margin), max(0, int(rows[0]) - margin)
+    right, bottom = int(columns[-1]) + 1 + margin, int(rows[-1]) + 1 + margin
+    box = (left, top, min(photo.width, right), min(photo.height, bottom))
+    return Image.fromarray(pixels.round().astype(np.uint8)).crop(box)
+
+
 def letterbox(photo: Image.Image, size: int) -> NDArray[np.uint8]:
     """Fit a photo into a square with grey margins.
 
@@ -123,7 +142,11 @@ def letterbox(photo: Image.Image, size: int) -> NDArray[np.uint8]:
 
 
 def load_photo_array(
-    paths: list[Path], size: int, cache: Path, progress: Callable[[int], None] = lambda _: None
+    paths: list[Path],
+    size: int,
+    cache: Path,
+    progress: Callable[[int], None] = lambda _: None,
+    mattes: list[Path | None] | None = None,
 ) -> NDArray[np.uint8]:
     """Decode and letterbox photos once; the next call with the same files reads the cache.
 
@@ -132,19 +155,25 @@ def load_photo_array(
         size: the squares' side in pixels.
         cache: folder for the array; made if it is not there.
         progress: called with the number of photos done.
+        mattes: if given, for each photo the file of its matte, by which it is cut out first, or None.
 
     Returns:
         (N, size, size, 3), uint8. A photo that can't be read is grey all over, and named on standard output.
     """
-    names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in paths)
+    of_photo = mattes or [None] * len(paths)
+    files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
+    names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
     file = cache / f"photos-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
         squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3))
-        for number, path in enumerate(paths):
+        for number, (path, matte) in enumerate(zip(paths, of_photo, strict=True)):
             try:
-                squares[number] = letterbox(read_photo(path, at_least=size), size)
+                photo = read_photo(path, at_least=size)
+                if matte is not None:
+                    photo = crop_to_garment(photo, read_matte(matte, photo.size))
+                squares[number] = letterbox(photo, size)
             except PhotoError as error:
                 squares[number] = MARGIN_GREY
                 print(f"{path}: {error}; it is left grey")

@@ -13,11 +13,9 @@ from PIL import Image
 from matting import read_photo
 from matting.device import choose_device
 from retrieval.attributes import Schema
-from retrieval.data import MARGIN_GREY, letterbox
+from retrieval.data import Matte, crop_to_garment, letterbox
 from retrieval.network import ValueHead, normalise
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
-
-Matte = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class Embedder:
         """
         if isinstance(photo, Path):
             photo = read_photo(photo, at_least=self.size if matte is None else None)
-        return letterbox(photo if matte is None else cut_out(photo, matte), self.size)
+        return letterbox(photo if matte is None else crop_to_garment(photo, matte), self.size)
 
     def embed(self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None) -> Embeddings:
         """Embed photos; see `prepare` for what each may be."""
@@ -125,13 +123,3 @@ class Embedder:
             values,
             {key: np.array(of_key, np.float32) for key, of_key in confidences.items()},
         )
-
-
-def cut_out(photo: Image.Image, matte: Matte) -> Image.Image:
-    """The photo's garment on grey, cropped to the garment's box; the photo itself where the matte holds nothing."""
-    rows, columns = (np.flatnonzero((matte > 0.5).any(axis=axis)) for axis in (1, 0))
-    if len(rows) == 0:
-        return photo
-    pixels = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    return Image.fromarray(pixels.round().astype(np.uint8)).crop(box)

@@ -16,6 +16,7 @@ import torch
 import typer
 from torch import Tensor, nn
 
+from matting import find_by_name
 from matting.console import fail
 from matting.device import choose_device, keep_freed_memory
 from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
@@ -28,7 +29,7 @@ from retrieval.losses import attributes_cross_entropy
 from retrieval.measure import fit_temperature, mean_average_precision
 from retrieval.network import AttributeNetwork, normalise
 from retrieval.trunks import new_network
-from retrieval.weights import Model, save_model
+from retrieval.weights import Model, load_model, save_model
 
 CACHE_SIZE = 288
 SECONDS_BETWEEN_CHECKPOINTS = 120
@@ -36,7 +37,10 @@ SECONDS_BETWEEN_CHECKPOINTS = 120
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained; kept in the checkpoint and in the weights file."""
+    """How a network is trained; kept in the checkpoint and in the weights file.
+
+    `cut_outs`: the share of photos that are shown cut out, where there are mattes.
+    """
 
     trunk: str = PACKAGED_TRUNK
     epochs: int = 30
@@ -49,6 +53,7 @@ class TrainConfig:
     mixing: float = 0.2
     average_decay: float = 0.998
     freeze_shallow: bool = True
+    cut_outs: float = 0.7
     held_out: float = 0.08
     seed: int = 0
 
@@ -90,6 +95,17 @@ def start_state(network: AttributeNetwork, config: TrainConfig, steps: int) -> T
     rates = [group["lr"] for group in optimizer.param_groups]
     scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.15)
     return TrainState(network, average.eval(), optimizer, scheduler)
+
+
+def start_from(weights: Path, schema: Schema) -> AttributeNetwork:
+    """The network in a weights file, to be trained further.
+
+    Raises WeightsError if the file can't be used, TrainError if it is of other attributes.
+    """
+    model = load_model(weights)
+    if model.schema != schema:
+        raise TrainError(f"{weights}: has other attributes or values than --schema names")
+    return model.network
 
 
 def freeze_shallow(network: AttributeNetwork) -> None:
@@ -224,6 +240,7 @@ def train(
     config: TrainConfig,
     run: Path,
     device: torch.device,
+    mattes: Path | None = None,
 ) -> Model | None:
     """Train a network, or go on with a run that was stopped.
 
@@ -234,19 +251,21 @@ def train(
         config: how to train.
         run: folder for the photo array, the checkpoint and the log (`log.jsonl`, a line an epoch).
         device: where to train.
+        mattes: folder of mattes named like the photos; photos are then shown cut out as well, and measured so.
 
     Returns:
         The averaged network with its temperatures, or None if the user stopped the run; it goes on when called again.
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
-    with training_progress() as progress:
-        task = progress.add_task("reading photos", total=len(labelled.paths))
-        squares = load_photo_array(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done))
+    squares = cut_squares = _read_squares(labelled.paths, run, None)
+    if mattes is not None:
+        matte_of = find_by_name(mattes)
+        cut_squares = _read_squares(labelled.paths, run, [matte_of.get(id_) for id_ in labelled.ids])
     taught = labelled.subset(np.flatnonzero(~held_out))
     unseen = labelled.subset(np.flatnonzero(held_out))
-    taught_squares = torch.from_numpy(squares[~held_out])
-    unseen_squares = squares[held_out]
+    taught_squares, taught_cut = torch.from_numpy(squares[~held_out]), torch.from_numpy(cut_squares[~held_out])
+    unseen_squares = cut_squares[held_out]
     targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
@@ -268,7 +287,9 @@ def train(
             for batch in range(state.step - epoch * batches, batches):
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
-                photos = augment(taught_squares[rows].to(device).permute(0, 3, 1, 2), size, random)
+                cut = torch.rand(len(rows), generator=random) < config.cut_outs
+                shown = torch.where(cut[:, None, None, None], taught_cut[rows], taught_squares[rows])
+                photos = augment(shown.to(device).permute(0, 3, 1, 2), size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
                 losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
@@ -297,6 +318,12 @@ def train(
     return Model(state.average, schema, config.size, temperatures, notes)
 
 
+def _read_squares(paths: list[Path], run: Path, mattes: list[Path | None] | None) -> np.ndarray:
+    with training_progress() as progress:
+        task = progress.add_task("reading photos", total=len(paths))
+        return load_photo_array(paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done), mattes)
+
+
 def main(
     photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
     labels: Annotated[Path, typer.Option(help="CSV: id, sender, split and the attributes")],
@@ -305,10 +332,14 @@ def main(
     readings: Annotated[Path | None, typer.Option(help="CSV of all readings, where labels are empty")] = None,
     schema: Annotated[Path, typer.Option(help="attributes file")] = DEFAULT_SCHEMA,
     split: Annotated[str, typer.Option(help="train on rows of this split; '' for all")] = "train",
+    mattes: Annotated[Path | None, typer.Option(help="folder of mattes; photos are then shown cut out as well")] = None,
+    start: Annotated[Path | None, typer.Option(help="weights file to start from, in place of a bare trunk")] = None,
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
     epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
     batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
     size: Annotated[int, typer.Option(min=64, max=CACHE_SIZE, help="side of the squares in pixels")] = TrainConfig.size,
+    rate: Annotated[float, typer.Option(min=0, help="highest learning rate of the heads")] = TrainConfig.rate,
+    trunk_rate: Annotated[float, typer.Option(min=0, help="the same of the trunk")] = TrainConfig.trunk_rate,
     freeze_shallow: Annotated[bool, typer.Option(help="keep the trunk's shallow part as it is")] = True,
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos for calibration")] = 0.08,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
@@ -320,6 +351,8 @@ def main(
         epochs=epochs,
         batch=batch,
         size=size,
+        rate=rate,
+        trunk_rate=trunk_rate,
         freeze_shallow=freeze_shallow,
         held_out=held_out,
         seed=seed,
@@ -329,8 +362,11 @@ def main(
         labelled = read_labels(photos, labels, attributes, split, readings)
         keep_freed_memory()
         torch.manual_seed(seed)
-        network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
-        model = train(labelled, attributes, network, config, run, choose_device(device))
+        if start is not None:
+            network = start_from(start, attributes)
+        else:
+            network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
+        model = train(labelled, attributes, network, config, run, choose_device(device), mattes)
         if model is None:
             fail("stopped; the same command goes on from here")
         save_model(model, out)

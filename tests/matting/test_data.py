@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from matting.data import LayerCache, TrainingPhoto, find_floor, harden, make_example, read_training_photos
+from matting.data import LayerCache, TrainingPhoto, find_floor, make_example, read_training_photos
 from matting.pretrain import PretrainBatches, make_patch_example
 from matting.tables import TableError
 from matting.train import Batches, TrainConfig
@@ -74,18 +74,6 @@ def test_the_largest_floor_is_found() -> None:
     assert left in range(112, 124)
     assert left + width == 320
     assert find_floor(np.full((240, 320), 255, np.uint8)) is None
-
-
-def test_see_through_patches_are_filled_and_edges_kept() -> None:
-    alpha = np.zeros((80, 80), np.uint8)
-    alpha[10:70, 10:70] = 255
-    alpha[35:45, 35:45] = 150  # a patch that shines through
-    alpha[10:70, 10] = 130  # a soft edge
-    alpha[2, 78] = 60  # a ghost
-    hardened = harden(alpha)
-    assert (hardened[35:45, 35:45] == 255).all()
-    assert (hardened[10:70, 10] == 130).all()
-    assert hardened[2, 78] == 0
 
 
 def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: LayerCache) -> None:

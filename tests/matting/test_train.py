@@ -76,8 +76,8 @@ def test_training_lowers_the_error(photos: list[TrainingPhoto], tmp_path: Path) 
     trained = run(photos, tmp_path, config)
     assert trained is not None
     cache = train_module.LayerCache(tmp_path / "layers")
-    before = train_module.measure(new_network(config, len(CLASSES)).eval(), photos, cache)
-    after = train_module.measure(trained, photos, cache)
+    before = train_module.measure(new_network(config, len(CLASSES)).eval(), photos, cache, 96)
+    after = train_module.measure(trained, photos, cache, 96)
     assert after["mse"] < 0.6 * before["mse"]
 
 

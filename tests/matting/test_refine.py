@@ -1,0 +1,41 @@
+"""Refinement: hardening of see-through areas, and edges at the size of the photo."""
+
+import numpy as np
+import torch
+
+from matting.network import MattingConfig, MattingNetwork
+from matting.refine import harden, refine
+
+
+def test_see_through_patches_are_filled_and_edges_kept() -> None:
+    alpha = np.zeros((80, 80), np.float32)
+    alpha[10:70, 10:70] = 1
+    alpha[35:45, 35:45] = 0.6  # a patch that shines through
+    alpha[10:70, 10] = 0.55  # a soft edge
+    alpha[2, 78] = 0.3  # a ghost
+    hardened = harden(alpha)
+    assert (hardened[35:45, 35:45] == 1).all()
+    assert (hardened[10:70, 10] == np.float32(0.55)).all()
+    assert hardened[2, 78] == 0
+
+
+def test_only_the_edge_is_seen_anew() -> None:
+    """Away from the edge the alpha of the smaller size stays, through several doublings and across tiles."""
+    torch.manual_seed(0)
+    network = MattingNetwork(MattingConfig(3)).eval()
+    alpha = torch.zeros(100, 150)
+    alpha[30:70, 40:110] = 1
+    photo = torch.randint(0, 256, (3, 700, 1050), dtype=torch.uint8)
+    refined = refine(network, photo, torch.zeros(1, 4, 96, 160), alpha)
+    assert refined.shape == (700, 1050)
+    assert (refined[260:440, 330:720] == 1).all()
+    assert (refined[:180] == 0).all()
+    assert (refined[:, 800:] == 0).all()
+    edge = refined[205:215, 350:700]
+    assert 0 < edge.mean() < 1
+
+
+def test_an_alpha_of_the_photos_size_stays() -> None:
+    network = MattingNetwork(MattingConfig(0)).eval()
+    alpha = torch.rand(40, 60)
+    assert torch.equal(refine(network, torch.zeros(3, 40, 60, dtype=torch.uint8), None, alpha), alpha)
