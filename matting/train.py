@@ -19,8 +19,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from matting.console import say
 from matting.data import LayerCache, TrainingPhoto, class_picture, find_floor, make_example, to_truth
+from matting.inference import matte_at
 from matting.losses import LossWeights, Truth, class_loss, matting_loss
-from matting.matter import matte_at
 from matting.metrics import intersection_over_union, mean_squared_error, sum_of_absolute_differences
 from matting.network import MattingConfig, MattingNetwork, normalise
 from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average

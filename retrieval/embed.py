@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from PIL import Image
 
 from matting import PhotoError, find_photos
 from matting.console import fail, progress_bar, warn
@@ -34,21 +35,21 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
         batch: how many files a result covers.
     """
 
-    def prepare(path: Path) -> NDArray[np.uint8] | str:
+    def read(path: Path) -> Image.Image | str:
         try:
-            return embedder.prepare(path)
+            return embedder.read(path)
         except PhotoError as error:
             return str(error)
 
     starts = range(0, len(paths), batch)
     with ThreadPoolExecutor(max_workers=2) as threads:
-        ahead = [threads.submit(prepare, path) for path in paths[:batch]]
+        ahead = [threads.submit(read, path) for path in paths[:batch]]
         for start in starts:
-            prepared = [future.result() for future in ahead]
-            ahead = [threads.submit(prepare, path) for path in paths[start + batch : start + 2 * batch]]
-            rejected = {start + row: reason for row, reason in enumerate(prepared) if isinstance(reason, str)}
-            squares = [square for square in prepared if not isinstance(square, str)]
-            positions = [start + row for row in range(len(prepared)) if start + row not in rejected]
+            photos = [future.result() for future in ahead]
+            ahead = [threads.submit(read, path) for path in paths[start + batch : start + 2 * batch]]
+            rejected = {start + row: reason for row, reason in enumerate(photos) if isinstance(reason, str)}
+            squares = [embedder.prepare(photo) for photo in photos if not isinstance(photo, str)]
+            positions = [start + row for row in range(len(photos)) if start + row not in rejected]
             stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 3), np.uint8)
             yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected)
 
@@ -68,6 +69,9 @@ def main(
     out: Annotated[Path, typer.Option(help="file to write, .npz")],
     weights: Annotated[Path | None, typer.Option(help="weights file; default: the one that erimoto ships")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    cut_out: Annotated[
+        bool | None, typer.Option(help="cut garments out first; default: as the network learned")
+    ] = None,
 ) -> None:
     """Embed every attribute of photos.
 
@@ -78,7 +82,7 @@ def main(
         paths = find_photos(photos)
         if not paths:
             fail(f"{photos[0]}: no photos there")
-        embedder = Embedder.load(weights, device)
+        embedder = Embedder.load(weights, device, cut_out)
         ids = photo_ids(photos, paths)
         batches: list[EmbeddedBatch] = []
         with progress_bar("embedding", len(paths)) as advance:

@@ -12,6 +12,7 @@ from PIL import Image
 
 from matting import read_photo
 from matting.device import choose_device
+from matting.matter import Matter
 from retrieval.attributes import Schema
 from retrieval.data import Matte, crop_to_garment, letterbox
 from retrieval.network import ValueHead, normalise
@@ -34,22 +35,26 @@ class Embeddings:
 class Embedder:
     """Embeds every attribute of photographs in one pass; owns the device, the size and the batching."""
 
-    def __init__(self, model: Model, fingerprint: str, device: torch.device, batch: int = 16) -> None:
+    def __init__(
+        self, model: Model, fingerprint: str, device: torch.device, matter: Matter | None = None, batch: int = 16
+    ) -> None:
         self.schema: Schema = model.schema
         self.size = model.size
-        self.fingerprint = fingerprint
+        self.fingerprint = fingerprint if matter is None else f"{fingerprint}-{matter.fingerprint}"
+        self._matter = matter
         self._model = model
         self._network = model.network.to(device).to(memory_format=torch.channels_last)
         self._device = device
         self._batch = batch
 
     @classmethod
-    def load(cls, weights: Path | None = None, device: str = "auto") -> "Embedder":
+    def load(cls, weights: Path | None = None, device: str = "auto", cut_out: bool | None = None) -> "Embedder":
         """Load weights, by default the ones that erimoto ships.
 
         Args:
             weights: a file that `python -m retrieval.train` wrote.
             device: "auto", "cpu" or "cuda".
+            cut_out: whether garments are cut out of their photos first; by default if the network has learned so.
 
         Raises:
             WeightsError, DeviceError: with one line for the user.
@@ -57,7 +62,8 @@ class Embedder:
         path = weights or SHIPPED_WEIGHTS
         chosen = choose_device(device)
         model = load_model(path)
-        return cls(model, hashlib.sha256(path.read_bytes()).hexdigest()[:16], chosen)
+        matter = Matter.load(device=device) if (model.cut_outs if cut_out is None else cut_out) else None
+        return cls(model, hashlib.sha256(path.read_bytes()).hexdigest()[:16], chosen, matter)
 
     @property
     def dimensions(self) -> dict[str, int]:
@@ -73,12 +79,25 @@ class Embedder:
             found[attribute.key] = {value: directions[row] for row, value in enumerate(attribute.values)}
         return found
 
+    def read(self, path: Path) -> Image.Image:
+        """A photo's file in the size that is needed: the slow part for large photos, which may run in another thread.
+
+        Raises:
+            PhotoError: the file can't be read.
+        """
+        if self._matter is None:
+            return read_photo(path, at_least=self.size)
+        photo = read_photo(path, at_least=self._matter.size)
+        photo.thumbnail((self._matter.size, self._matter.size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        return photo
+
     def prepare(self, photo: Image.Image | Path, matte: Matte | None = None) -> NDArray[np.uint8]:
-        """The square that the network reads: the slow part for large photos, which may run in another thread.
+        """The square that the network reads.
 
         Args:
             photo: an RGB picture, or the file of one.
             matte: (H, W) at the photo's size; if given, the photo is cropped to the garment and its background greyed.
+                Without one, a network that has learned from cut-outs has it made.
 
         Returns:
             (size, size, 3), uint8.
@@ -87,7 +106,9 @@ class Embedder:
             PhotoError: the file can't be read.
         """
         if isinstance(photo, Path):
-            photo = read_photo(photo, at_least=self.size if matte is None else None)
+            photo = self.read(photo) if matte is None else read_photo(photo)
+        if matte is None and self._matter is not None:
+            matte = self._matter.cut(photo).alpha
         return letterbox(photo if matte is None else crop_to_garment(photo, matte), self.size)
 
     def embed(self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None) -> Embeddings:

@@ -315,7 +315,7 @@ def train(
     state.average.to("cpu")
     temperatures = calibrate(state.average, unseen_squares, unseen, schema, config.size)
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
-    return Model(state.average, schema, config.size, temperatures, notes)
+    return Model(state.average, schema, config.size, temperatures, notes, cut_outs=mattes is not None)
 
 
 def _read_squares(paths: list[Path], run: Path, mattes: list[Path | None] | None) -> np.ndarray:

@@ -17,7 +17,7 @@ class Model:
     """A trained network with what its vectors and logits mean.
 
     `size` is the side in pixels of the squares it reads. `temperatures` hold one number an attribute, by which logits
-    are divided to give calibrated confidences.
+    are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown them.
     """
 
     network: AttributeNetwork
@@ -25,6 +25,7 @@ class Model:
     size: int
     temperatures: tuple[float, ...]
     notes: dict[str, str]
+    cut_outs: bool = False
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -36,6 +37,7 @@ def save_model(model: Model, path: Path) -> None:
         "size": str(model.size),
         "temperatures": json.dumps(model.temperatures),
         "notes": json.dumps(model.notes, ensure_ascii=False),
+        "cut_outs": json.dumps(model.cut_outs),
     }
     write_weights(model.network, header, path)
 
@@ -55,4 +57,5 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
         int(header["size"]),
         tuple(json.loads(header["temperatures"])),
         json.loads(header["notes"]),
+        json.loads(header.get("cut_outs", "false")),
     )

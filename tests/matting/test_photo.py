@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from matting import PhotoError, read_photo
+from matting import PhotoError, find_by_name, read_matte, read_photo
 
 
 @pytest.fixture
@@ -147,3 +147,28 @@ def test_not_a_file(tmp_path: Path) -> None:
     for name in ("folder.jpg", "link.jpg", "loop.jpg", "nothing.jpg"):
         with pytest.raises(PhotoError):
             read_photo(tmp_path / name)
+
+
+def test_mattes_are_read_from_grey_and_from_cut_outs(tmp_path: Path) -> None:
+    grey = Image.linear_gradient("L").resize((40, 30))
+    grey.save(tmp_path / "grey.png")
+    cutout = Image.new("RGBA", (40, 30), (200, 0, 0, 0))
+    cutout.putalpha(grey)
+    cutout.save(tmp_path / "cutout.png")
+    for name in ("grey.png", "cutout.png"):
+        matte = read_matte(tmp_path / name, (80, 60))
+        assert matte.dtype == np.float32
+        assert matte.shape == (60, 80)
+        assert matte[0, 0] < 0.1
+        assert matte[-1, 0] > 0.9
+    (tmp_path / "broken.png").write_bytes(b"no")
+    with pytest.raises(PhotoError, match=r"broken\.png: the matte can't be read"):
+        read_matte(tmp_path / "broken.png", (4, 4))
+
+
+def test_pictures_are_found_by_name(tmp_path: Path, picture: Image.Image) -> None:
+    (tmp_path / "shoes").mkdir()
+    picture.save(tmp_path / "a.jpg")
+    picture.save(tmp_path / "a.png")
+    picture.save(tmp_path / "shoes" / "b.webp")
+    assert find_by_name(tmp_path) == {"a": tmp_path / "a.jpg", "shoes/b": tmp_path / "shoes" / "b.webp"}

@@ -43,6 +43,16 @@ def test_with_a_matte_the_background_does_not_matter(
     assert np.allclose(empty.vectors["collar"], embedder.embed([photo]).vectors["collar"], atol=1e-4)
 
 
+def test_garments_are_cut_out_on_request(garment: tuple[Image.Image, np.ndarray]) -> None:
+    """Cutting out by itself is as good as by a given matte: both see the same garment."""
+    photo, matte = garment
+    cutting = Embedder.load(device="cpu", cut_out=True)
+    by_itself, given = cutting.embed([photo]), cutting.embed([photo], [matte])
+    for key in cutting.schema.keys:
+        assert by_itself.vectors[key][0] @ given.vectors[key][0] > 0.9
+    assert cutting.fingerprint != Embedder.load(device="cpu", cut_out=False).fingerprint
+
+
 def test_prototypes_are_what_values_gather_around(embedder: Embedder, sample_photos: list[Path]) -> None:
     seen = embedder.embed(sample_photos[:40])
     prototypes = embedder.prototypes()

@@ -10,20 +10,22 @@ import numpy as np
 import pytest
 import timm
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
+from matting import find_by_name, read_matte, read_photo
 from matting.tables import TableError
 from matting.training import hold_out_senders
 from matting.trunks import TrunkError, packaged_weights
 from retrieval import train as train_module
-from retrieval.attributes import Schema, load_schema
+from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment
 from retrieval.data import LabelledPhotos, read_labels
 from retrieval.losses import value_cross_entropy
 from retrieval.network import AttributeNetwork, NetworkConfig
 from retrieval.train import TrainConfig, TrainError, train
 from retrieval.trunks import new_network
-from retrieval.weights import Model, WeightsError, load_model, save_model
+from retrieval.weights import SHIPPED_WEIGHTS, Model, WeightsError, load_model, save_model
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=2, batch=8, size=64, held_out=0.3)
@@ -75,6 +77,44 @@ def test_a_stopped_run_goes_on_step_for_step_the_same(
     (tmp_path / "parts" / "checkpoint.pt").write_bytes(b"no")
     with pytest.raises(TrainError, match="damaged"):
         train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "parts", CPU)
+
+
+def test_cut_outs_are_shown_where_there_are_mattes(
+    labelled: LabelledPhotos, schema: Schema, samples: Path, tmp_path: Path
+) -> None:
+    """Trained on cut-outs alone, the same photos on any floor teach the same; and the model knows that it did."""
+    few = labelled.subset(np.arange(16))
+    few_steps = TrainConfig(epochs=1, batch=8, size=64, held_out=0.0, cut_outs=1.0)
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    matte_of = find_by_name(samples / "alphas")
+    for id_, path in zip(few.ids, few.paths, strict=True):
+        photo = read_photo(path)
+        if id_ in matte_of:
+            matte = Image.fromarray(((read_matte(matte_of[id_], photo.size) > 0) * 255).astype(np.uint8))
+            photo = Image.composite(photo, Image.new("RGB", photo.size, "red"), matte)
+        photo.save(moved / f"{id_}.png")
+    elsewhere = LabelledPhotos(few.ids, [moved / f"{id_}.png" for id_ in few.ids], few.senders, few.targets)
+    one, other = (
+        train(photos, schema, fresh_network(schema), few_steps, tmp_path / name, CPU, samples / "alphas")
+        for photos, name in ((few, "one"), (elsewhere, "other"))
+    )
+    assert one is not None
+    assert one.cut_outs
+    whole = train(few, schema, fresh_network(schema), few_steps, tmp_path / "whole", CPU)
+    assert whole is not None
+    assert not whole.cut_outs
+    distance = (weights_of(one) - weights_of(other)).norm()
+    assert distance < 0.1 * (weights_of(one) - weights_of(whole)).norm()
+
+
+def test_training_goes_on_from_weights(schema: Schema, tmp_path: Path) -> None:
+    network = train_module.start_from(SHIPPED_WEIGHTS, schema)
+    assert torch.equal(next(network.parameters()), next(load_model(SHIPPED_WEIGHTS).network.parameters()))
+    other = tmp_path / "schema.toml"
+    other.write_text(DEFAULT_SCHEMA.read_text(encoding="utf-8").replace('"crew"', '"round"'), encoding="utf-8")
+    with pytest.raises(TrainError, match="other attributes"):
+        train_module.start_from(SHIPPED_WEIGHTS, load_schema(other))
 
 
 def test_the_command_writes_weights_that_embed(samples: Path, tmp_path: Path) -> None:
