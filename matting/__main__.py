@@ -155,7 +155,7 @@ def pretrain_command(
     split: Annotated[str, typer.Option(help="only photos of this split of --labels")] = "train",
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
     steps: Annotated[int, typer.Option(min=1)] = 1000,
-    batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
+    batch: Annotated[int, typer.Option(min=4)] = TrainConfig.batch,
     size: Annotated[int, typer.Option(min=64, help="longer side of the last steps' pictures")] = 384,
     classes: Annotated[int, typer.Option(min=0, help="classes of the network to be trained later; 0: no class")] = 17,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,

@@ -108,7 +108,7 @@ def test_pretraining_and_training_by_command(samples: Path, photos: list[Trainin
         (tmp_path / "photos" / photo.photo.name).symlink_to(photo.photo)
         assert photo.matte is not None
         (tmp_path / "alphas" / photo.matte.name).symlink_to(photo.matte)
-    common = ["--photos", str(tmp_path / "photos"), "--batch", "2", "--size", "64", "--steps", "2"]
+    common = ["--photos", str(tmp_path / "photos"), "--batch", "4", "--size", "64", "--steps", "2"]
     pretraining = ["pretrain", *common, "--run", str(tmp_path / "a"), "--out", str(tmp_path / "a.safetensors")]
     result = CliRunner().invoke(app, [*pretraining, "--classes", "17"])
     assert result.exit_code == 0, result.output
