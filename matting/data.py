@@ -187,6 +187,8 @@ class Example:
 def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, random: np.random.Generator) -> Example:
     """A new picture of a product: in half of the cases its photo, else composed on a floor, seen and lit anew.
 
+    One in twenty is of a floor alone, with an alpha of 0: a floor is not to be taken for a product.
+
     Args:
         layers: the product's photo.
         floors: a few pieces of other photos, (3, h, w), uint8, to choose from.
@@ -194,7 +196,7 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
         random: where chance comes from.
     """
     layers = _turn(layers, random)
-    composed = random.random() < 0.5
+    composed, empty = random.random() < 0.5, random.random() < 0.05
     if composed:
         grid = placing_grid(layers.alpha, height, width, random)
     else:
@@ -212,6 +214,9 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
         if random.random() < 0.25:
             background = _draw_hanger(background, alpha, random)
         background = cast_shadow(background, alpha, random)
+    if empty:
+        alpha = torch.zeros_like(alpha)
+    if composed or empty:
         photo = alpha * foreground + (1 - alpha) * background
     photo, foreground, background = light(torch.stack([photo, foreground, background]), random)
     return Example(take(photo, random), foreground, background, alpha)
@@ -303,9 +308,12 @@ def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Gener
 
 
 def _choose_floor(floors: list[Tensor], foreground: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
-    """One of the floors; in a third of the cases the one most like the product, which is what mattes fail on."""
-    if random.random() < 0.65 or float(alpha.sum()) < 1:
+    """One of the floors; often what mattes fail on: the one most like the product, or the one with most pattern."""
+    kind = random.random()
+    if kind < 0.45 or float(alpha.sum()) < 1:
         return floors[int(random.integers(len(floors)))]
+    if kind < 0.7:
+        return max(floors, key=lambda floor: float(floor.float().std(dim=(1, 2)).mean()))
     product = (foreground * alpha).sum(dim=(1, 2)) / alpha.sum()
     distances = [float((floor.float().mean(dim=(1, 2)) / 255 - product).square().sum()) for floor in floors]
     return floors[int(np.argmin(distances))]
