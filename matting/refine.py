@@ -53,10 +53,14 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
     device = next(network.parameters()).device
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            own = (slice(top, min(top + TILE, height)), slice(left, min(left + TILE, width)))
-            if not bool((trimap[own] == UNKNOWN).any()):
+            edge = torch.nonzero(trimap[top : top + TILE, left : left + TILE] == UNKNOWN)
+            if len(edge) == 0:
                 continue
-            rows, columns = _seen(top, height), _seen(left, width)
+            # The part of the tile that holds the edge.
+            (first_row, first_column), (last_row, last_column) = edge.amin(dim=0).tolist(), edge.amax(dim=0).tolist()
+            own_rows = slice(top + first_row, top + last_row + 1)
+            own_columns = slice(left + first_column, left + last_column + 1)
+            rows, columns = _seen(own_rows, height), _seen(own_columns, width)
             seen = normalise(photo[None][:, :, rows][:, :, :, columns].to(device), network.config)
             features = None
             if class_features is not None:
@@ -68,18 +72,19 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
                 features,
                 one_hot(trimap[rows][:, columns][None]).to(device),
             )[0, 0]
-            inner = tile[top - int(rows[0]) :, left - int(columns[0]) :].float().cpu()
-            inner = inner[: own[0].stop - top, : own[1].stop - left]
-            refined[0, 0][own] = torch.where(trimap[own] == UNKNOWN, inner, refined[0, 0][own])
+            inner = tile[own_rows.start - int(rows[0]) :, own_columns.start - int(columns[0]) :].float().cpu()
+            before = refined[0, 0, own_rows, own_columns]
+            inner = inner[: before.shape[0], : before.shape[1]]
+            refined[0, 0, own_rows, own_columns] = torch.where(trimap[own_rows, own_columns] == UNKNOWN, inner, before)
     return refined[0, 0]
 
 
-def _seen(start: int, end: int) -> Tensor:
-    """The rows (or columns) that M-Net sees of a tile: those of its margin too, and a multiple of 16 in all.
+def _seen(own: slice, end: int) -> Tensor:
+    """The rows (or columns) that M-Net sees for some: those of a margin too, and a multiple of 16 in all.
 
     Where the photo ends its last row is repeated.
     """
-    first, last = max(0, start - MARGIN), min(end, start + TILE + MARGIN)
+    first, last = max(0, own.start - MARGIN), min(end, own.stop + MARGIN)
     return torch.arange(first, last + (first - last) % 16).clamp(max=end - 1)
 
 
