@@ -20,7 +20,8 @@ from torch.utils.data import Dataset
 from matting.data import Example, LayerCache, TrainingPhoto, cast_shadow, lay_floor, light, take, to_truth, window_grid
 from matting.losses import LossWeights, Truth, alpha_loss, composition_loss, gradient_loss, matting_loss
 from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, normalise
-from matting.train import TrainConfig, TrainState, descend, fill_cache, run_steps, start_state
+from matting.train import TrainConfig, fill_cache, run_steps, start_training
+from matting.training import TrainState, descend
 from matting.trimap import one_hot
 
 
@@ -137,7 +138,9 @@ def corner_of(photo: Tensor, random: np.random.Generator) -> Tensor:
     return rows[:, :, :width] if left else rows[:, :, -width:]
 
 
-def pretrain_step(state: TrainState, config: TrainConfig, batch: PretrainBatch, weights: LossWeights) -> float:
+def pretrain_step(
+    state: TrainState[MattingNetwork], config: TrainConfig, batch: PretrainBatch, weights: LossWeights
+) -> float:
     """One step; returns the loss."""
     network, device = state.network, next(state.network.parameters()).device
     shapes, patches = (
@@ -152,7 +155,7 @@ def pretrain_step(state: TrainState, config: TrainConfig, batch: PretrainBatch, 
         alpha = network.alpha(photos, class_features, one_hot(patches.trimaps)).float()
         loss = loss + 0.5 * alpha_loss(alpha, patches.alphas) + weights.gradient * gradient_loss(alpha, patches.alphas)
         loss = loss + 0.5 * composition_loss(alpha, patches.alphas, patches.foregrounds, patches.backgrounds)
-    descend(state, config, loss)
+    descend(state, loss, config.average_decay)
     return float(loss.detach())
 
 
@@ -165,7 +168,7 @@ def pretrain(
     """
     bare = [TrainingPhoto(photo.id, photo.photo, None, photo.sender, -1) for photo in photos]
     cache = fill_cache(bare, run)
-    state = start_state(network.to(device), config)
+    state = start_training(network.to(device), config)
     weights = LossWeights()
     batches = PretrainBatches(bare, cache, config)
     return run_steps(

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from matting.console import say
@@ -23,7 +23,18 @@ from matting.inference import matte_at
 from matting.losses import LossWeights, Truth, class_loss, matting_loss
 from matting.metrics import intersection_over_union, mean_squared_error, sum_of_absolute_differences
 from matting.network import MattingConfig, MattingNetwork, normalise
-from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
+from matting.training import (
+    Rates,
+    TrainError,
+    TrainState,
+    descend,
+    hold_out_senders,
+    load_checkpoint,
+    save_checkpoint,
+    start_state,
+    stop_on_interrupt,
+    training_progress,
+)
 from matting.trimap import one_hot
 from matting.trunks import PACKAGED_TRUNK, hub_errors, hub_normalisation, load_packaged_trunk
 from matting.weights import FORMAT, read_weights
@@ -33,10 +44,6 @@ BatchT = TypeVar("BatchT")
 SECONDS_BETWEEN_CHECKPOINTS = 120
 STEPS_BETWEEN_MEASURES = 500
 MEASURED_PHOTOS = 100
-
-
-class TrainError(ValueError):
-    """A run that can't be started or continued; the message is one line."""
 
 
 @dataclass(frozen=True)
@@ -126,17 +133,6 @@ class Batches(Dataset[Batch]):
         return self.cache.load(photo).photo[:, top : top + height, left : left + width]
 
 
-@dataclass
-class TrainState:
-    """Everything that changes while training; a checkpoint holds all of it."""
-
-    network: MattingNetwork
-    average: MattingNetwork
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    step: int = 0
-
-
 def new_network(config: TrainConfig, classes: int) -> MattingNetwork:
     """A network with ImageNet trunks and the rest untrained. Raises TrunkError if the trunk can't be had."""
     count = classes if config.class_aware else 0
@@ -164,22 +160,13 @@ def start_from(network: MattingNetwork, weights: Path) -> None:
     network.load_state_dict(fitting, strict=False)
 
 
-def start_state(network: MattingNetwork, config: TrainConfig) -> TrainState:
+def start_training(network: MattingNetwork, config: TrainConfig) -> TrainState[MattingNetwork]:
     """Optimizer, schedule and average of a network about to be trained."""
-    average = MattingNetwork(network.config)
-    average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
-    groups = []
-    for in_trunk, rate in ((True, config.trunk_rate), (False, config.rate)):
-        own = [p for name, p in network.named_parameters() if (".trunk." in name) == in_trunk]
-        groups.append({"params": [p for p in own if p.ndim > 1], "lr": rate})
-        groups.append({"params": [p for p in own if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
-    optimizer = torch.optim.AdamW(groups, weight_decay=config.weight_decay)
-    rates = [group["lr"] for group in optimizer.param_groups]
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=config.steps, pct_start=0.1)
-    return TrainState(network, average.eval(), optimizer, scheduler)
+    rates = Rates(config.trunk_rate, config.rate, config.weight_decay, warm_up=0.1)
+    return start_state(network, MattingNetwork(network.config), rates, config.steps)
 
 
-def train_step(state: TrainState, config: TrainConfig, batch: Batch, weights: LossWeights) -> float:
+def train_step(state: TrainState[MattingNetwork], config: TrainConfig, batch: Batch, weights: LossWeights) -> float:
     """One step; returns the loss (equation 7)."""
     device = next(state.network.parameters()).device
     truth = Truth(**{name: value.to(device) for name, value in vars(batch.matted).items()})
@@ -194,19 +181,8 @@ def train_step(state: TrainState, config: TrainConfig, batch: Batch, weights: Lo
             others = normalise(batch.classed.to(device) * 255, state.network.config)
             _, logits = state.network.class_network(others.contiguous(memory_format=torch.channels_last))
             loss = loss + weights.classes * class_loss(logits.float(), batch.classes.to(device))
-    descend(state, config, loss)
+    descend(state, loss, config.average_decay)
     return float(loss.detach())
-
-
-def descend(state: TrainState, config: TrainConfig, loss: Tensor) -> None:
-    """Change the weights by a loss's gradient, and their average with them."""
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimizer.step()
-    state.scheduler.step()
-    state.step += 1
-    update_average(state.average, state.network, config.average_decay, state.step)
 
 
 def measure(network: MattingNetwork, photos: list[TrainingPhoto], cache: LayerCache, size: int) -> dict[str, float]:
@@ -225,40 +201,6 @@ def measure(network: MattingNetwork, photos: list[TrainingPhoto], cache: LayerCa
         "sad": float(np.mean(sads)),
         "mse": float(np.mean(mses)),
     }
-
-
-def save_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
-    """Write all of the state to one file; an existing one is replaced whole."""
-    unfinished = path.with_suffix(".unfinished")
-    torch.save(
-        {
-            "config": asdict(config),
-            "network_config": asdict(state.network.config),
-            "network": state.network.state_dict(),
-            "average": state.average.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "scheduler": state.scheduler.state_dict(),
-            "step": state.step,
-        },
-        unfinished,
-    )
-    unfinished.replace(path)
-
-
-def load_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
-    """Go on where a checkpoint stopped. Raises TrainError if it belongs to a run with other settings."""
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        same = stored["config"] == asdict(config) and stored["network_config"] == asdict(state.network.config)
-    except Exception as error:
-        raise TrainError(f"{path}: damaged; delete it to start anew") from error
-    if not same:
-        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
-    state.network.load_state_dict(stored["network"])
-    state.average.load_state_dict(stored["average"])
-    state.optimizer.load_state_dict(stored["optimizer"])
-    state.scheduler.load_state_dict(stored["scheduler"])
-    state.step = stored["step"]
 
 
 def train(
@@ -286,7 +228,7 @@ def train(
     unseen = [photo for photo, out in zip(photos, held_out, strict=True) if out and photo.matte][:MEASURED_PHOTOS]
     batches = Batches([photo for photo, out in zip(photos, held_out, strict=True) if not out], cache, config)
     say(f"{len(batches.matted)} photos with mattes, {len(batches.classed)} with a class only, {len(unseen)} to measure")
-    state = start_state(network.to(device), config)
+    state = start_training(network.to(device), config)
     weights = LossWeights()
     return run_steps(
         state,
@@ -308,7 +250,7 @@ def fill_cache(photos: list[TrainingPhoto], run: Path) -> LayerCache:
 
 
 def run_steps(
-    state: TrainState,
+    state: TrainState[MattingNetwork],
     config: TrainConfig,
     batches: Dataset[BatchT],
     step: Callable[[BatchT], float],
@@ -329,8 +271,9 @@ def run_steps(
         The averaged network on the processor, or None if the user stopped the run.
     """
     checkpoint = run / "checkpoint.pt"
+    settings = {"training": asdict(config), "network": asdict(state.network.config)}
     if checkpoint.exists():
-        load_checkpoint(state, config, checkpoint)
+        load_checkpoint(state, settings, checkpoint)
         say(f"going on at step {state.step} of {config.steps}")
     state.network.to(memory_format=torch.channels_last).train()
     on_processor = next(state.network.parameters()).device.type == "cpu"
@@ -353,7 +296,7 @@ def run_steps(
                     log.write(json.dumps(rounded) + "\n")
                 losses, began = [], time.monotonic()
             if last or stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                save_checkpoint(state, config, checkpoint)
+                save_checkpoint(state, settings, checkpoint)
                 saved = time.monotonic()
             if stop() and not last:
                 return None

@@ -1,16 +1,106 @@
 """What the training of both networks shares."""
 
+import json
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import nn
+from torch import Tensor, nn
 
 from matting.console import messages
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
+
+
+class TrainError(ValueError):
+    """A run that can't be started or continued; the message is one line."""
+
+
+@dataclass
+class TrainState(Generic[NetworkT]):
+    """Everything that changes while training; a checkpoint holds all of it."""
+
+    network: NetworkT
+    average: NetworkT
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LRScheduler
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Highest learning rates of pre-trained trunks and of the rest, weight decay, and the share of steps to warm up."""
+
+    trunk: float
+    rest: float
+    weight_decay: float
+    warm_up: float
+
+
+def start_state(network: NetworkT, average: NetworkT, rates: Rates, steps: int) -> TrainState[NetworkT]:
+    """AdamW and a one-cycle schedule over so many steps; `average`, of the same layers, becomes the network's copy."""
+    average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
+    groups = []
+    for in_trunk, rate in ((True, rates.trunk), (False, rates.rest)):
+        named = [item for item in network.named_parameters() if item[1].requires_grad]
+        own = [p for name, p in named if ("trunk" in name.split(".")) == in_trunk]
+        groups.append({"params": [p for p in own if p.ndim > 1], "lr": rate})
+        groups.append({"params": [p for p in own if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
+    optimizer = torch.optim.AdamW(groups, weight_decay=rates.weight_decay)
+    highest = [group["lr"] for group in optimizer.param_groups]
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, pct_start=rates.warm_up)
+    return TrainState(network, average.eval(), optimizer, scheduler)
+
+
+def descend(state: TrainState[NetworkT], loss: Tensor, average_decay: float) -> None:
+    """Change the weights by a loss's gradient, and their average with them."""
+    state.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
+    state.optimizer.step()
+    state.scheduler.step()
+    state.step += 1
+    update_average(state.average, state.network, average_decay, state.step)
+
+
+def save_checkpoint(state: TrainState[NetworkT], settings: dict[str, Any], path: Path) -> None:
+    """Write all of the state and the run's settings to one file; an existing one is replaced whole."""
+    unfinished = path.with_suffix(".unfinished")
+    torch.save(
+        {
+            "settings": json.dumps(settings),
+            "network": state.network.state_dict(),
+            "average": state.average.state_dict(),
+            "optimizer": state.optimizer.state_dict(),
+            "scheduler": state.scheduler.state_dict(),
+            "step": state.step,
+        },
+        unfinished,
+    )
+    unfinished.replace(path)
+
+
+def load_checkpoint(state: TrainState[NetworkT], settings: dict[str, Any], path: Path) -> None:
+    """Go on where a checkpoint stopped. Raises TrainError if it belongs to a run with other settings."""
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        same = stored["settings"] == json.dumps(settings)
+    except Exception as error:
+        raise TrainError(f"{path}: damaged; delete it to start anew") from error
+    if not same:
+        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
+    state.network.load_state_dict(stored["network"])
+    state.average.load_state_dict(stored["average"])
+    state.optimizer.load_state_dict(stored["optimizer"])
+    state.scheduler.load_state_dict(stored["scheduler"])
+    state.step = stored["step"]
 
 
 def hold_out_senders(senders: list[str], share: float, seed: int) -> NDArray[np.bool_]:

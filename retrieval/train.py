@@ -19,7 +19,18 @@ from torch import Tensor, nn
 from matting import find_by_name
 from matting.console import fail
 from matting.device import choose_device, keep_freed_memory
-from matting.training import hold_out_senders, stop_on_interrupt, training_progress, update_average
+from matting.training import (
+    Rates,
+    TrainError,
+    TrainState,
+    descend,
+    hold_out_senders,
+    load_checkpoint,
+    save_checkpoint,
+    start_state,
+    stop_on_interrupt,
+    training_progress,
+)
 from matting.trunks import PACKAGED_TRUNK
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment
@@ -64,37 +75,12 @@ class TrainConfig:
         return round(self.size * factor / 32) * 32
 
 
-@dataclass
-class TrainState:
-    """Everything that changes while training; a checkpoint holds all of it."""
-
-    network: AttributeNetwork
-    average: AttributeNetwork
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LRScheduler
-    step: int = 0
-
-
-def start_state(network: AttributeNetwork, config: TrainConfig, steps: int) -> TrainState:
+def start_training(network: AttributeNetwork, config: TrainConfig, steps: int) -> TrainState[AttributeNetwork]:
     """Optimizer, schedule and average of a network about to be trained for this many steps."""
     if config.freeze_shallow:
         freeze_shallow(network)
-    average = AttributeNetwork(network.config)
-    average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
-    trunk = [p for p in network.trunk.parameters() if p.requires_grad]
-    rest = [p for name, p in network.named_parameters() if not name.startswith("trunk.")]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in trunk if p.ndim > 1], "lr": config.trunk_rate},
-            {"params": [p for p in trunk if p.ndim <= 1], "lr": config.trunk_rate, "weight_decay": 0.0},
-            {"params": [p for p in rest if p.ndim > 1], "lr": config.rate},
-            {"params": [p for p in rest if p.ndim <= 1], "lr": config.rate, "weight_decay": 0.0},
-        ],
-        weight_decay=config.weight_decay,
-    )
-    rates = [group["lr"] for group in optimizer.param_groups]
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.15)
-    return TrainState(network, average.eval(), optimizer, scheduler)
+    rates = Rates(config.trunk_rate, config.rate, config.weight_decay, warm_up=0.15)
+    return start_state(network, AttributeNetwork(network.config), rates, steps)
 
 
 def start_from(weights: Path, schema: Schema) -> AttributeNetwork:
@@ -125,7 +111,9 @@ def set_training_mode(network: AttributeNetwork) -> None:
             module.eval()
 
 
-def train_step(state: TrainState, config: TrainConfig, photos: Tensor, targets: list[Tensor]) -> float:
+def train_step(
+    state: TrainState[AttributeNetwork], config: TrainConfig, photos: Tensor, targets: list[Tensor]
+) -> float:
     """One step on a batch of normalised photos (B, 3, S, S); returns the loss.
 
     Each photo is mixed with another of the batch, and must show the values of both (Zhang et al., "mixup: Beyond
@@ -140,13 +128,7 @@ def train_step(state: TrainState, config: TrainConfig, photos: Tensor, targets: 
     others = [target[order.to(target.device)] for target in targets]
     loss = share * attributes_cross_entropy(logits, targets, config.smoothing)
     loss = loss + (1 - share) * attributes_cross_entropy(logits, others, config.smoothing)
-    state.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(state.network.parameters(), 5.0)
-    state.optimizer.step()
-    state.scheduler.step()
-    state.step += 1
-    update_average(state.average, state.network, config.average_decay, state.step)
+    descend(state, loss, config.average_decay)
     return float(loss.detach())
 
 
@@ -194,45 +176,6 @@ def calibrate(
     return tuple(temperatures)
 
 
-def save_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
-    """Write all of the state to one file; an existing one is replaced whole."""
-    unfinished = path.with_suffix(".unfinished")
-    torch.save(
-        {
-            "config": asdict(config),
-            "network_config": asdict(state.network.config),
-            "network": state.network.state_dict(),
-            "average": state.average.state_dict(),
-            "optimizer": state.optimizer.state_dict(),
-            "scheduler": state.scheduler.state_dict(),
-            "step": state.step,
-        },
-        unfinished,
-    )
-    unfinished.replace(path)
-
-
-def load_checkpoint(state: TrainState, config: TrainConfig, path: Path) -> None:
-    """Go on where a checkpoint stopped. Raises TrainError if it belongs to a run with other settings."""
-    try:
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        network_config = {**stored["network_config"], "value_counts": tuple(stored["network_config"]["value_counts"])}
-        same = stored["config"] == asdict(config) and network_config == asdict(state.network.config)
-    except Exception as error:
-        raise TrainError(f"{path}: damaged; delete it to start anew") from error
-    if not same:
-        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
-    state.network.load_state_dict(stored["network"])
-    state.average.load_state_dict(stored["average"])
-    state.optimizer.load_state_dict(stored["optimizer"])
-    state.scheduler.load_state_dict(stored["scheduler"])
-    state.step = stored["step"]
-
-
-class TrainError(ValueError):
-    """A run that can't be started or continued; the message is one line."""
-
-
 def train(
     labelled: LabelledPhotos,
     schema: Schema,
@@ -270,10 +213,11 @@ def train(
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     network.to(device).to(memory_format=torch.channels_last)
-    state = start_state(network, config, config.epochs * batches)
+    state = start_training(network, config, config.epochs * batches)
     checkpoint = run / "checkpoint.pt"
+    settings = {"training": asdict(config), "network": asdict(network.config)}
     if checkpoint.exists():
-        load_checkpoint(state, config, checkpoint)
+        load_checkpoint(state, settings, checkpoint)
         print(f"going on at step {state.step} of {config.epochs * batches}")
 
     saved = time.monotonic()
@@ -295,12 +239,12 @@ def train(
                 losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                    save_checkpoint(state, config, checkpoint)
+                    save_checkpoint(state, settings, checkpoint)
                     saved = time.monotonic()
                 if stop():
                     return None
             progress.remove_task(task)
-            save_checkpoint(state, config, checkpoint)
+            save_checkpoint(state, settings, checkpoint)
             row: dict[str, float] = {
                 "epoch": epoch + 1,
                 "loss": float(np.mean(losses)),

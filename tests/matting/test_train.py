@@ -39,7 +39,7 @@ def test_a_stopped_run_goes_on_the_same(
     assert whole is not None
     step = train_module.train_step
 
-    def interrupted(state: train_module.TrainState, *rest: object) -> float:
+    def interrupted(state: train_module.TrainState[MattingNetwork], *rest: object) -> float:
         loss = step(state, *rest)  # type: ignore[arg-type]
         if state.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
