@@ -13,7 +13,7 @@ from matting.console import fail
 from matting.tables import read_table
 from retrieval.attributes import CATEGORY
 from retrieval.console import one_line_errors
-from retrieval.measure import expected_calibration_error, mean_average_precision
+from retrieval.measure import Rankings, bootstrap_maps, expected_calibration_error, rank_other_senders
 
 NOT_ATTRIBUTES = ("id", "sender", "split", "view")
 
@@ -26,8 +26,8 @@ def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
         labels: CSV with the columns id, sender and attributes.
 
     Returns:
-        For each attribute: `map` in percent (see `mean_average_precision`), `queries`, and, where the file holds values
-        and confidences, `accuracy` and `calibration_error` in percent.
+        For each attribute what `figures` holds, and, where the file holds values and confidences, `accuracy` and
+        `calibration_error` in percent.
 
     Raises:
         ValueError: a file is not what it should be, in one line that names it.
@@ -45,8 +45,7 @@ def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
         if key in NOT_ATTRIBUTES or key not in arrays:
             continue
         values = [rows[ids[row]][key] for row in known]
-        percent, queries = mean_average_precision(arrays[key][known].astype(np.float32), values, senders)
-        measured[key] = {"map": percent, "queries": len(queries)}
+        measured[key] = figures(rank_other_senders(arrays[key][known].astype(np.float32), values, senders))
         if f"{key}.value" in arrays and f"{key}.confidence" in arrays:
             labelled = np.array([bool(value) for value in values])
             right = (arrays[f"{key}.value"][known] == np.array(values, dtype=np.str_))[labelled]
@@ -56,6 +55,36 @@ def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
     if not measured:
         raise ValueError(f"{vectors}: holds no attribute that is a column of {labels}")
     return measured
+
+
+def figures(rankings: Rankings) -> dict[str, float]:
+    """`map` and its 95 % confidence interval, `map_low` to `map_high`, recall@1, @5, @10, in percent; `queries`."""
+    low, high = np.percentile(bootstrap_maps(rankings.precisions), (2.5, 97.5))
+    recalls = {f"recall@{k}": rankings.recall(k) for k in (1, 5, 10)}
+    count = len(rankings.precisions)
+    return {"map": rankings.mean_average_precision, "map_low": low, "map_high": high, **recalls, "queries": count}
+
+
+def print_figures(measured: dict[str, dict[str, float]], last: str, mean: float) -> None:
+    """Print a table, an attribute a row, and the mean MAP in a `last` row."""
+    names = {"map": "MAP %", "interval": "95 %", "recall@1": "R@1 %", "recall@5": "R@5 %", "recall@10": "R@10 %"}
+    names |= {"queries": "queries", "accuracy": "values right %", "calibration_error": "ECE %"}
+    out = Table("attribute", *names.values())
+    for key, of in measured.items():
+        cells = {name: f"{value:.0f}" if name == "queries" else f"{value:.1f}" for name, value in of.items()}
+        cells["interval"] = f"{of['map_low']:.1f}-{of['map_high']:.1f}"
+        out.add_row(key, *(cells.get(name, "") for name in names))
+    out.add_section()
+    out.add_row(last, f"{mean:.1f}")
+    Console().print(out)
+
+
+def as_json_figures(measured: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+    """The figures as JSON can hold them: it knows no nan, so what could not be measured is None."""
+    return {
+        key: {name: float(value) if np.isfinite(value) else None for name, value in of.items()}
+        for key, of in measured.items()
+    }
 
 
 def mean_map(measured: dict[str, dict[str, float]]) -> float:
@@ -91,21 +120,9 @@ def main(
         if not any(key != CATEGORY for key in measured):
             fail(f"{vectors}: holds no attribute but the category")
         if as_json:
-            # JSON knows no nan: what could not be measured is null.
-            finite = {
-                key: {name: value if np.isfinite(value) else None for name, value in of.items()}
-                for key, of in measured.items()
-            }
-            print(json.dumps({"attributes": finite, "mean_map": mean_map(measured)}))
-            return
-        names = {"map": "MAP %", "queries": "queries", "accuracy": "values right %", "calibration_error": "ECE %"}
-        out = Table("attribute", *names.values())
-        for key, of in measured.items():
-            cells = [f"{of[name]:.0f}" if name == "queries" else f"{of[name]:.1f}" for name in names if name in of]
-            out.add_row(key, *cells)
-        out.add_section()
-        out.add_row(f"mean without {CATEGORY}", f"{mean_map(measured):.1f}")
-        Console().print(out)
+            print(json.dumps({"attributes": as_json_figures(measured), "mean_map": mean_map(measured)}))
+        else:
+            print_figures(measured, f"mean without {CATEGORY}", mean_map(measured))
 
 
 if __name__ == "__main__":

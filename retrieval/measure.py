@@ -1,4 +1,6 @@
-"""How well vectors and values serve: mean average precision, accuracy, calibration error. Plain functions."""
+"""How well vectors and values serve: mean average precision, recall@k, calibration error. Plain functions."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +27,39 @@ def average_precision(scores: NDArray[np.floating], relevant: NDArray[np.bool_])
     return float((np.diff(found, prepend=0) * precision).sum() / total)
 
 
-def mean_average_precision(
-    vectors: NDArray[np.float32], values: list[str], senders: list[str]
-) -> tuple[float, NDArray[np.float64]]:
-    """MAP of one attribute by the project's measure.
+@dataclass(frozen=True)
+class Rankings:
+    """What became of one attribute's queries.
+
+    `precisions` (Q,) is each query's average precision in [0, 1], `first_ranks` (Q,) the place of its first relevant
+    candidate, counted from 1 and infinite where there is none.
+    """
+
+    precisions: NDArray[np.float64]
+    first_ranks: NDArray[np.float64]
+
+    @property
+    def mean_average_precision(self) -> float:
+        """MAP in percent; nan without queries."""
+        return float(self.precisions.mean() * 100) if len(self.precisions) else float("nan")
+
+    def recall(self, k: int) -> float:
+        """Recall@k in percent: how many of the queries have something relevant among their first k hits."""
+        return float((self.first_ranks <= k).mean() * 100) if len(self.first_ranks) else float("nan")
+
+
+def rank_query(scores: NDArray[np.floating], relevant: NDArray[np.bool_]) -> tuple[float, float]:
+    """Average precision of one query's scores (N,), and the place of its first relevant candidate.
+
+    Without anything relevant they are nan and infinity.
+    """
+    if not relevant.any():
+        return float("nan"), float("inf")
+    return average_precision(scores, relevant), float((scores > scores[relevant].max()).sum() + 1)
+
+
+def rank_other_senders(vectors: NDArray[np.float32], values: list[str], senders: list[str]) -> Rankings:
+    """Rank one attribute's photos by the project's measure.
 
     Every photo that has a value is a query; its candidates are all other senders' photos that have one, ranked by
     cosine; relevant are those of the same value. Queries without a relevant candidate are left out.
@@ -37,26 +68,32 @@ def mean_average_precision(
         vectors: (N, d), unit rows.
         values: N values, "" where there is none.
         senders: N senders.
-
-    Returns:
-        MAP in percent (nan without queries), and the average precision of each query that counts, in [0, 1].
     """
     rows = np.array([row for row, value in enumerate(values) if value], dtype=np.int64)
-    names, value_codes = np.unique(
-        np.array([values[row] for row in rows], dtype=object).astype(str), return_inverse=True
-    )
-    _, sender_codes = np.unique(np.array([senders[row] for row in rows], dtype=object).astype(str), return_inverse=True)
-    if len(names) == 0:
-        return float("nan"), np.zeros(0)
+    _, value_codes = np.unique(np.array([values[row] for row in rows], dtype=np.str_), return_inverse=True)
+    _, sender_codes = np.unique(np.array([senders[row] for row in rows], dtype=np.str_), return_inverse=True)
     labelled = vectors[rows]
-    precisions = []
+    ranked = []
     for query in range(len(rows)):
         others = sender_codes != sender_codes[query]
-        scores = labelled[others] @ labelled[query]
-        precisions.append(average_precision(scores, value_codes[others] == value_codes[query]))
-    each = np.array(precisions)
-    each = each[~np.isnan(each)]
-    return (float(each.mean() * 100) if len(each) else float("nan")), each
+        relevant = value_codes[others] == value_codes[query]
+        if relevant.any():
+            ranked.append(rank_query(labelled[others] @ labelled[query], relevant))
+    each = np.array(ranked, dtype=np.float64).reshape(-1, 2)
+    return Rankings(each[:, 0], each[:, 1])
+
+
+def bootstrap_maps(precisions: NDArray[np.float64], draws: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    """MAP in percent (draws,) of as many queries drawn at random, with replacement, as there are.
+
+    The 2.5th and 97.5th percentiles bound the 95 % confidence interval (Efron, "Bootstrap Methods", 1979).
+    """
+    if len(precisions) == 0:
+        return np.full(draws, np.nan)
+    random = np.random.default_rng(seed)
+    counts = random.multinomial(len(precisions), np.full(len(precisions), 1 / len(precisions)), size=draws)
+    maps: NDArray[np.float64] = counts @ precisions / len(precisions) * 100
+    return maps
 
 
 def expected_calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 15) -> float:

@@ -37,8 +37,9 @@ from retrieval.augment import augment
 from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, load_photo_array, read_labels
 from retrieval.losses import attributes_cross_entropy
-from retrieval.measure import fit_temperature, mean_average_precision
+from retrieval.measure import fit_temperature, rank_other_senders
 from retrieval.network import AttributeNetwork, normalise
+from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.weights import Model, load_model, save_model
 
@@ -156,7 +157,7 @@ def measure_held_out(
     vectors, _ = run_network(network, squares, size)
     values = labelled.values(schema)
     return {
-        key: mean_average_precision(vectors[:, index], values[key], labelled.senders)[0]
+        key: rank_other_senders(vectors[:, index], values[key], labelled.senders).mean_average_precision
         for index, key in enumerate(schema.keys)
     }
 
@@ -269,10 +270,13 @@ def _read_squares(paths: list[Path], run: Path, mattes: list[Path | None] | None
 
 
 def main(
-    photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
-    labels: Annotated[Path, typer.Option(help="CSV: id, sender, split and the attributes")],
     run: Annotated[Path, typer.Option(help="folder for the cache, the checkpoint and the log")],
     out: Annotated[Path, typer.Option(help="weights file to write")],
+    photos: Annotated[Path | None, typer.Option(help="folder of photos named by id")] = None,
+    labels: Annotated[Path | None, typer.Option(help="CSV: id, sender, split and the attributes")] = None,
+    data_set: Annotated[
+        Path | None, typer.Option(help="folder of FashionAI, DARN or DeepFashion, in place of --photos and --labels")
+    ] = None,
     readings: Annotated[Path | None, typer.Option(help="CSV of all readings, where labels are empty")] = None,
     schema: Annotated[Path, typer.Option(help="attributes file")] = DEFAULT_SCHEMA,
     split: Annotated[str, typer.Option(help="train on rows of this split; '' for all")] = "train",
@@ -302,8 +306,14 @@ def main(
         seed=seed,
     )
     with one_line_errors():
-        attributes = load_schema(schema)
-        labelled = read_labels(photos, labels, attributes, split, readings)
+        if data_set is not None:
+            attributes = read_published_schema(data_set)
+            labelled = read_published_photos(data_set, attributes)
+        elif photos is not None and labels is not None:
+            attributes = load_schema(schema)
+            labelled = read_labels(photos, labels, attributes, split, readings)
+        else:
+            fail("give --photos and --labels, or --data-set", status=2)
         keep_freed_memory()
         torch.manual_seed(seed)
         if start is not None:

@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
-from retrieval.measure import average_precision, expected_calibration_error, fit_temperature, mean_average_precision
+from retrieval.measure import (
+    average_precision,
+    bootstrap_maps,
+    expected_calibration_error,
+    fit_temperature,
+    rank_other_senders,
+    rank_query,
+)
 
 
 @pytest.mark.parametrize("decimals", [12, 1])  # with one decimal many scores are equal
@@ -32,23 +39,40 @@ def test_map_agrees_with_scikit_learn() -> None:
         relevant = [values[i] == values[query] for i in others]
         if values[query] and any(relevant):
             expected.append(average_precision_score(relevant, vectors[others] @ vectors[query]))
-    found, each = mean_average_precision(vectors, values, senders)
-    assert len(each) == len(expected)
-    assert found == pytest.approx(100 * np.mean(expected), abs=1e-4)
+    found = rank_other_senders(vectors, values, senders)
+    assert len(found.precisions) == len(expected)
+    assert found.mean_average_precision == pytest.approx(100 * np.mean(expected), abs=1e-4)
 
 
 def test_map_leaves_out_the_own_sender_and_queries_without_a_match() -> None:
     vectors = np.eye(4, dtype=np.float32)
     # Two crews of one sender can't find each other; the two hoods can, among one crew each.
-    found, each = mean_average_precision(vectors, ["crew", "crew", "hood", "hood"], ["a", "a", "b", "c"])
-    assert len(each) == 2
-    assert 0 < found <= 100
+    found = rank_other_senders(vectors, ["crew", "crew", "hood", "hood"], ["a", "a", "b", "c"])
+    assert len(found.precisions) == 2
+    assert 0 < found.mean_average_precision <= 100
 
 
 def test_map_of_nothing_is_nan() -> None:
-    found, each = mean_average_precision(np.zeros((2, 3), np.float32), ["", ""], ["a", "b"])
-    assert np.isnan(found)
-    assert len(each) == 0
+    found = rank_other_senders(np.zeros((2, 3), np.float32), ["", ""], ["a", "b"])
+    assert np.isnan(found.mean_average_precision)
+    assert np.isnan(found.recall(1))
+    assert len(found.precisions) == 0
+
+
+def test_recall_counts_queries_with_a_hit_among_the_first() -> None:
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    assert rank_query(scores, np.array([False, True, False, True]))[1] == 2
+    assert rank_query(scores, np.array([False] * 4))[1] == np.inf
+    vectors = np.array([[1, 0], [0.8, 0.6], [0.9, 0.43589]], np.float32)  # the hood stands between the two crews
+    found = rank_other_senders(vectors, ["crew", "crew", "hood"], ["a", "b", "c"])
+    assert (found.recall(1), found.recall(5)) == (0, 100)
+
+
+def test_bootstrap_interval_holds_the_mean_and_narrows_with_more_queries() -> None:
+    few, many = (np.random.default_rng(0).random(count) for count in (20, 2000))
+    low, high = np.percentile(bootstrap_maps(few), (2.5, 97.5))
+    assert low < few.mean() * 100 < high
+    assert np.ptp(np.percentile(bootstrap_maps(many), (2.5, 97.5))) < (high - low) / 5
 
 
 def test_calibration_error() -> None:
