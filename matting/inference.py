@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from matting.network import BACKGROUND, FOREGROUND, STRIDE, MattingNetwork, normalise
-from matting.refine import at_size, harden, refine
+from matting.refine import at_size, harden, refine, without_lesser_parts
 from matting.trimap import make_trimap, one_hot
 
 Matte = NDArray[np.float32]
@@ -99,7 +99,10 @@ def matte_at(
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     looked = look(network, coarse, trimap, kept, dropped)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
-    alpha = torch.from_numpy(harden(alpha.numpy(), SOFT_BAND * max(coarse_size)))
+    hardened = harden(alpha.numpy(), SOFT_BAND * max(coarse_size))
+    if mask is None:
+        hardened = without_lesser_parts(hardened, None if kept is None else kept.numpy())
+    alpha = torch.from_numpy(hardened)
     alpha = refine(network, photo, looked.class_features, alpha)
     alpha = torch.where(alpha < 0.03, 0.0, torch.where(alpha > 0.97, 1.0, alpha))
     return Look(looked.trimap, alpha, looked.class_features)

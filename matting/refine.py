@@ -13,6 +13,7 @@ from matting.trimap import make_trimap, one_hot
 TILE = 512  # pixels, without the margin
 MARGIN = 32  # pixels beside a tile that M-Net sees as well
 BAND = 5  # pixels to either side of the edge that are seen anew at each size
+SMALLEST_PART = 0.2  # of the largest part's area: the second shoe is that large, a toy beside the dress is not
 
 
 @torch.inference_mode()
@@ -97,3 +98,24 @@ def harden(alpha: NDArray[np.float32], reach: float = 8.0) -> NDArray[np.float32
     held = alpha > 0.5
     inside, outside = ndimage.distance_transform_edt(held), ndimage.distance_transform_edt(~held)
     return np.where(inside > reach, 1, np.where(outside > reach, 0, alpha)).astype(np.float32)
+
+
+def without_lesser_parts(alpha: NDArray[np.float32], kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+    """An alpha (H, W) in [0, 1] without the parts that are much smaller than the largest: other things in the picture.
+
+    Parts that touch `kept` (H, W) stay however small they are.
+    """
+    parts, count = ndimage.label(alpha > 0.5)
+    if count < 2:
+        return alpha
+    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    stays = areas >= SMALLEST_PART * areas[1:].max()
+    if kept is not None:
+        stays[np.unique(parts[kept])] = True
+    stays[0] = False
+    lesser = (parts > 0) & ~stays[parts]
+    if not lesser.any():
+        return alpha
+    # A part's soft edge goes with it: whatever is nearer to it than to what stays.
+    nearer = ndimage.distance_transform_edt(~lesser) < ndimage.distance_transform_edt(~stays[parts])
+    return np.where(nearer, 0, alpha).astype(np.float32)

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from matting.network import MattingConfig, MattingNetwork
-from matting.refine import harden, refine
+from matting.refine import harden, refine, without_lesser_parts
 
 
 def test_see_through_patches_are_filled_and_edges_kept() -> None:
@@ -39,3 +39,19 @@ def test_an_alpha_of_the_photos_size_stays() -> None:
     network = MattingNetwork(MattingConfig(0)).eval()
     alpha = torch.rand(40, 60)
     assert torch.equal(refine(network, torch.zeros(3, 40, 60, dtype=torch.uint8), None, alpha), alpha)
+
+
+def test_lesser_parts_go_with_their_edge_and_a_second_shoe_stays() -> None:
+    alpha = np.zeros((60, 100), np.float32)
+    alpha[10:50, 5:30] = 1  # a shoe
+    alpha[20:50, 40:60] = 1  # the other, a little smaller
+    alpha[10:20, 80:90] = 1  # a toy
+    alpha[9, 80:90] = 0.4  # its soft edge
+    alpha[9, 5:30] = 0.4
+    cleared = without_lesser_parts(alpha)
+    assert (cleared[:, :70] == alpha[:, :70]).all()
+    assert (cleared[:, 70:] == 0).all()
+    touched = np.zeros((60, 100), bool)
+    touched[12, 85] = True
+    assert (without_lesser_parts(alpha, touched) == alpha).all()
+    assert (without_lesser_parts(alpha[:, :70]) == alpha[:, :70]).all()
