@@ -73,5 +73,6 @@ def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
                 counted = counted.where(Fact.item_id.in_(select(Photo.item_id).where(Photo.id.in_(allowed))))
             counted = counted.order_by(func.count().desc(), Fact.text).limit(MOST_VALUES)
             counts = {text: count for text, count in connection.execute(counted)}
-            found.append(Column(name, (low, high) if texts == numbers else None, counts))
+            bounds = (float(low), float(high)) if texts == numbers and low is not None and high is not None else None
+            found.append(Column(name, bounds, counts))
     return found

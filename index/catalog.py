@@ -295,7 +295,9 @@ class Catalog:
             stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
             rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
             values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
-            counted = effective_values(Prediction.attribute, func.count()).group_by(Prediction.attribute, EFFECTIVE_VALUE)
+            counted = effective_values(Prediction.attribute, func.count()).group_by(
+                Prediction.attribute, EFFECTIVE_VALUE
+            )
             for value, attribute, count in connection.execute(counted):
                 if attribute in values:
                     values[attribute][value] = count
