@@ -13,8 +13,8 @@ def photos_where(connection: Connection, condition: Condition, attributes: tuple
     """The query for the ids of the photos for which a condition holds.
 
     Names are `id` (the item's), attributes (a person's correction or label of the item, else what was seen in the
-    photo) and columns of the metadata. Raises WhereError if there is no such name, or if an attribute's values are to be
-    ordered.
+    photo) and columns of the metadata. Raises WhereError if there is no such name, or if an attribute's values are to
+    be ordered.
     """
     facts = set(connection.scalars(select(Fact.name).distinct()))
     return select(Photo.id).where(_clause(condition, attributes, facts))

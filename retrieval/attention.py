@@ -5,16 +5,20 @@ import math
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch.nn import functional
 
 from retrieval.network import AttributeAttention, AttributeNetwork, normalise
+
+SPREAD = 0.03  # of the photo's side
 
 
 @torch.inference_mode()
 def attention_map(network: AttributeNetwork, square: NDArray[np.uint8], attribute: int) -> NDArray[np.float32]:
     """Where the network looks for one attribute, all levels and heads together.
 
-    Each level's attention is brought to the same mean, so that levels of many positions and of few count alike.
+    Each level has the same share. It is spread a little, because a single position of a shallow level sees more of the
+    photo than the few pixels that it stands for.
 
     Args:
         network: the network.
@@ -36,6 +40,7 @@ def attention_map(network: AttributeNetwork, square: NDArray[np.uint8], attribut
         side = math.isqrt(len(positions))
         level = positions.reshape(1, 1, side, side) * len(positions)
         total += functional.interpolate(level, size=(size, size), mode="bilinear", align_corners=False)[0, 0].cpu()
-    total -= total.min()
-    found: NDArray[np.float32] = (total / total.max().clamp(min=1e-6)).numpy()
+    spread = gaussian_filter(total.numpy(), size * SPREAD, mode="nearest")
+    spread -= spread.min()
+    found: NDArray[np.float32] = spread / max(float(spread.max()), 1e-6)
     return found

@@ -1,5 +1,6 @@
 """The page that catalogue staff search with: `streamlit run ui/app.py -- --catalog DIR`."""
 
+import json
 import logging
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ def main() -> None:
         say_problem(load_texts(language_for(st.context.locale)), "options")
         return
     texts = _chosen_texts(settings)
+    st.html(f"<style>{_own_words(texts)}</style>")
     service = _opened(settings, texts)
     if service is None:
         return
@@ -76,6 +78,19 @@ def _chosen_texts(settings: Settings) -> Texts:
             label_visibility="collapsed",
         )
     return texts
+
+
+def _own_words(texts: Texts) -> str:
+    """Rules that put words of the page's language in the place of Streamlit's English ones."""
+    places = {
+        "[data-testid='stFileUploaderDropzone'] button p": texts("query.upload_button"),
+        "[data-testid='stCameraInputButton']": texts("query.camera_button"),
+    }
+    rules = [
+        f"{place} {{ font-size: 0 !important; }} {place}::after {{ content: {json.dumps(words)}; font-size: 0.9rem; }}"
+        for place, words in places.items()
+    ]
+    return " ".join([*rules, "[data-testid='stFileUploaderDropzoneInstructions'] { display: none; }"])
 
 
 def _opened(settings: Settings, texts: Texts) -> SearchService | None:

@@ -12,20 +12,21 @@ from ui.address import HEAVIEST
 from ui.state import Page, change_search, search
 from ui.texts import plain
 
+TILE_WIDTH = 206  # pixels
 UNSURE = 0.6  # a confidence below this is shown in another colour
 
 
 def show(page: Page, seen: Garment) -> None:
     """Draw the switches."""
     texts, weights = page.texts, search(page).weights
-    st.subheader(texts("attributes.heading"))
-    first = page.service.schema.attributes[min(1, len(page.service.schema.attributes) - 1)]
-    st.caption(
-        texts("attributes.hint", name=plain(texts.attribute(first))) if weights else texts("attributes.everything")
-    )
-    for attribute in page.service.schema.attributes:
-        with st.container(border=True, key=f"attribute-{attribute.key}"):
-            _show_one(page, attribute, seen)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(texts("attributes.heading"), width="content")
+        words = texts("attributes.on" if weights else "attributes.everything", count=len(weights))
+        st.html(f"<div class='seen'>{html.escape(words)}</div>", width="content")
+    with st.container(horizontal=True, gap="small", key="attributes"):
+        for attribute in page.service.schema.attributes:
+            with st.container(border=True, width=TILE_WIDTH, key=f"attribute-{attribute.key}"):
+                _show_one(page, attribute, seen)
 
 
 def _show_one(page: Page, attribute: Attribute, seen: Garment) -> None:

@@ -18,6 +18,7 @@ from ui.state import OwnPhoto, Page, garment, own_photo, search, search_with_ite
 from ui.texts import plain
 
 AT_ONCE = 4  # items side by side
+WHY_WIDTH = 380  # pixels
 CANVAS = 560  # pixels, the longer side
 KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
 BROWSED = 12
@@ -61,7 +62,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
                 with left, one_line(texts, "unexpected"):
                     picture = heat(staff.where_it_looked(page.service, source, attribute.key, matte))
                     words = texts("why.query")
-                    st.image(picture, caption=words, alt=texts("why.alt", name=name, what=words), width="stretch")
+                    st.image(picture, caption=words, alt=texts("why.alt", name=name, what=words), width=WHY_WIDTH)
             words = texts("why.hit", id=hit.id)
             with right:
                 try:
@@ -70,7 +71,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
                     st.info(texts("why.gone"))
                 else:
                     what = texts("why.alt", name=name, what=words)
-                    st.image(picture, caption=plain(words), alt=what, width="stretch")
+                    st.image(picture, caption=plain(words), alt=what, width=WHY_WIDTH)
 
     show()
 

@@ -36,7 +36,7 @@ def heat(look: Look) -> Image.Image:
     place = look.attention[..., None] * (len(HEAT) - 1)
     low = np.clip(place.astype(int), 0, len(HEAT) - 2)
     colours = HEAT[low[..., 0]] + (HEAT[low[..., 0] + 1] - HEAT[low[..., 0]]) * (place - low)
-    share = 0.25 + 0.45 * look.attention[..., None]
+    share = np.clip(1.4 * look.attention[..., None], 0, 0.75)
     grey = look.square.astype(np.float32).mean(axis=2, keepdims=True)
     picture = Image.fromarray((grey * (1 - share) + colours * share).round().astype(np.uint8))
     inside = np.abs(look.square.astype(int) - 127).max(axis=2) > 1

@@ -215,7 +215,7 @@ def _show_examples(page: Page, state: tuple[str, int, int]) -> None:
     """A few items to begin with."""
     items, _ = items_page(page.service, None, 0, 6)
     st.caption(page.texts("results.examples"))
-    with st.container(horizontal=True, gap="small"):
+    with st.container(horizontal=True, gap="small", key="examples"):
         for item, photo in items:
             with st.container(border=True, width=CARD_WIDTH, key=f"card-example-{item}"):
                 name = page.texts("query.now_item", id=item)

@@ -25,9 +25,10 @@ def show(page: Page) -> None:
         seen = _seen(page)
         finish_cut_out = query_panel.show(page, seen)
         if seen is not None:
-            attributes_panel.show(page, seen)
             filters_panel.show(page, state)
     with right:
+        if seen is not None:
+            attributes_panel.show(page, seen)
         results.show(page, seen, state)
     write_address(page)
     # The hits are on the screen already while the garment is cut out.

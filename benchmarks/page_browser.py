@@ -1,0 +1,55 @@
+"""Starting the page and Debian's Chromium for tests, benchmarks and screenshots."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+
+from playwright.sync_api import Browser, Playwright
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@contextmanager
+def launch_browser(playwright: Playwright) -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+    try:
+        yield browser
+    finally:
+        browser.close()
+
+
+@contextmanager
+def served_page(catalog: Path, *options: str) -> Iterator[str]:
+    """The page on a catalogue, on a free port; yields its address and stops it at the end."""
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "ui" / "app.py")]
+    command += ["--server.headless", "true", "--server.port", "0", "--", "--catalog", str(catalog), *options]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    server = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=catalog.parent
+    )
+    try:
+        yield _address(server)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _address(server: "subprocess.Popen[str]") -> str:
+    assert server.stdout is not None
+    lines = []
+    for line in server.stdout:
+        lines.append(line)
+        if found := re.search(r"URL: (http://localhost:\d+)", line):
+            # A pipe that nobody reads would stop the server once it is full.
+            Thread(target=server.stdout.read, daemon=True).start()
+            return found[1]
+    raise RuntimeError("the page did not start:\n" + "".join(lines))
