@@ -32,7 +32,8 @@ WATCH = """
   const look = () => {
     const cards = [...document.querySelectorAll(".card")]
     const drawn = cards.length === 12
-      && cards.every((card) => (lines === null || card.querySelectorAll("li").length === lines) && card.querySelector("img")?.complete)
+      && cards.every((card) => lines === null || card.querySelectorAll("li").length === lines)
+      && cards.every((card) => card.querySelector("img")?.complete)
       && (!first || cards[0].querySelector(".name").textContent === first)
       && !document.querySelector('[data-stale="true"] .card')
     if (drawn) resolve(performance.now() - began)

@@ -6,12 +6,13 @@ from retrieval.search import Garment
 from retrieval.staff import state as catalogue_state
 from ui import attributes_panel, filters_panel, query_panel, results
 from ui.problems import say_problem
-from ui.state import Page, count_items, garment, search, write_address
+from ui.state import Page, count_items, garment, search, take_rerun_request, write_address
 
 
 def show(page: Page) -> None:
     """Draw the page."""
     texts = page.texts
+    take_rerun_request()  # this is the whole page
     state = catalogue_state(page.service)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check:")
@@ -27,12 +28,21 @@ def show(page: Page) -> None:
         if seen is not None:
             filters_panel.show(page, state)
     with right:
-        if seen is not None:
-            attributes_panel.show(page, seen)
-        results.show(page, seen, state)
+        _show_right_side(page, seen, state)
     write_address(page)
     # The hits are on the screen already while the garment is cut out.
     finish_cut_out()
+
+
+@st.fragment
+def _show_right_side(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
+    """What counts, and the hits. A fragment: who changes it does not wait for the rest of the page."""
+    if take_rerun_request():
+        st.rerun()
+    if seen is not None:
+        attributes_panel.show(page, seen)
+    results.show(page, seen, state)
+    write_address(page)
 
 
 def _seen(page: Page) -> Garment | None:

@@ -91,7 +91,13 @@ def search_with_photo(page: Page, photo: OwnPhoto) -> None:
 def search_with_item(page: Page, item: str) -> None:
     """Make an item the query."""
     st.session_state["photo"] = None
+    st.session_state["rerun"] = True
     change_search(page, item=item, seen=None)
+
+
+def take_rerun_request() -> bool:
+    """Whether the query itself was changed from within a part of the page, so that all of it is to be drawn anew."""
+    return bool(st.session_state.pop("rerun", False))
 
 
 def garment(page: Page) -> Garment | None:
