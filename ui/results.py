@@ -32,11 +32,8 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
     with one_line(texts):
         now = search(page)
         answer = page.service.search(_query(page, seen, PER_PAGE * now.page))
-        total = count_items(page.catalog, state, where_text(now), page)
-        # The query itself is no hit, unless a filter has left it out already.
-        total = max(total - (seen.item is not None), len(answer.hits))
+        total = count_items(page.catalog, state, _where_without_query(now), page)
         _show_heading(page, answer, total)
-        _show_selection(page, seen)
         for key in answer.weights:
             if not seen.values.get(key) and key not in now.change:
                 name = texts.attribute(page.service.schema[key])
@@ -47,6 +44,15 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
             for hit in answer.hits[PER_PAGE * (now.page - 1) :]:
                 with st.container(border=True, width=CARD_WIDTH, key=f"card-{hit.id}"):
                     _show_card(page, answer, hit.id, hit.photo, state)
+        _show_selection(page, seen)
+
+
+def _where_without_query(now: Search) -> str | None:
+    """The filters, and that the query itself is no hit."""
+    parts = [where_text(now)]
+    if now.item is not None:
+        parts.append(f"not ({where_text(Search(filters={'id': (now.item,)}))})")
+    return " and ".join(part for part in parts if part) or None
 
 
 def wanted_values(page: Page, answer: Answer) -> dict[str, str]:
@@ -83,7 +89,8 @@ def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[s
     hit = next(one for one in answer.hits if one.id == item)
     wanted = wanted_values(page, answer)
     rows, words = [], []
-    for key in answer.weights:
+    # What was asked to be different comes first.
+    for key in sorted(answer.weights, key=lambda one: one not in search(page).change):
         attribute, value = page.service.schema[key], hit.attributes[key].value
         name = texts.value(attribute, value)
         same = value == wanted.get(key, "")
@@ -100,7 +107,7 @@ def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[s
         + f"<div class='head'><span class='score' title='{html.escape(texts('results.score_help'))}'>"
         + html.escape(texts("results.score", score=score_text(hit.score)))
         + f"</span></div><div class='name' title='{html.escape(item)}'>{html.escape(item)}</div>"
-        + f"<ul>{''.join(rows[:4])}</ul></div>"
+        + f"<ul>{''.join(rows)}</ul></div>"
     )
     st.button(
         texts("results.more_like_this"),
