@@ -13,7 +13,7 @@ from threading import Thread
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 15_000  # milliseconds; how long a busy machine may take
+PATIENCE = 60_000  # milliseconds; how long a busy machine may take
 expect.set_options(timeout=PATIENCE)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from retrieval.search import SearchService
 from ui import catalogue_page, corrections_page, search_page
-from ui.problems import say_problem
+from ui.problems import one_line, say_problem
 from ui.settings import OptionsError, Settings, parse_settings
 from ui.state import Page, open_service
 from ui.texts import LANGUAGES, Texts, language_for, load_texts
@@ -54,7 +54,8 @@ def main() -> None:
     chosen = st.navigation(pages, position="top")
     if settings.read_only:
         st.caption(f":material/lock: {texts('app.read_only')}")
-    chosen.run()
+    with one_line(texts):
+        chosen.run()
 
 
 def _chosen_texts(settings: Settings) -> Texts:

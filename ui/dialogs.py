@@ -1,7 +1,9 @@
 """What opens over the page: why a hit is here, a comparison, a correction, marking the garment, browsing."""
 
 import html
+from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import streamlit as st
@@ -24,12 +26,22 @@ KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
 BROWSED = 12
 
 
+def _open(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "large"]) -> None:
+    """Open a dialog; what goes wrong in it is one line there."""
+
+    @st.dialog(title, width=width)
+    def show() -> None:
+        with one_line(page.texts):
+            draw()
+
+    show()
+
+
 def why(page: Page, answer: Answer, hit: Hit) -> None:
     """Show where the network looked for an attribute, on the query and on a hit."""
     texts = page.texts
 
-    @st.dialog(texts("why.heading", id=plain(hit.id)), width="large")
-    def show() -> None:
+    def draw() -> None:
         keys = list(answer.weights)
         key = st.segmented_control(
             texts("why.attribute"),
@@ -73,15 +85,14 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
                     what = texts("why.alt", name=name, what=words)
                     st.image(picture, caption=plain(words), alt=what, width=WHY_WIDTH)
 
-    show()
+    _open(page, texts("why.heading", id=plain(hit.id)), draw, "large")
 
 
 def compare(page: Page, answer: Answer, seen: Garment) -> None:
     """Show the query and selected items side by side, attribute by attribute."""
     texts = page.texts
 
-    @st.dialog(texts("selection.compare"), width="large")
-    def show() -> None:
+    def draw() -> None:
         hits = answer.hits[:AT_ONCE]
         gone = len(search(page).kept) - len(answer.hits)
         if gone > 0:
@@ -91,7 +102,7 @@ def compare(page: Page, answer: Answer, seen: Garment) -> None:
         st.html(_comparison(page, answer, hits, seen))
         st.caption(f"{texts('selection.same')}  ·  {texts('selection.differ')}")
 
-    show()
+    _open(page, texts("selection.compare"), draw, "large")
 
 
 def _comparison(page: Page, answer: Answer, hits: list[Hit], seen: Garment) -> str:
@@ -133,8 +144,7 @@ def correct(page: Page, item: str) -> None:
     """Let somebody correct a value of an item."""
     texts, schema = page.texts, page.service.schema
 
-    @st.dialog(texts("correct.heading", id=plain(item)))
-    def show() -> None:
+    def draw() -> None:
         known = page.service.item(item)
         key = st.selectbox(
             texts("correct.attribute"),
@@ -168,15 +178,14 @@ def correct(page: Page, item: str) -> None:
                     st.session_state["toast"] = texts("correct.saved")
                     st.rerun()
 
-    show()
+    _open(page, texts("correct.heading", id=plain(item)), draw, "small")
 
 
 def browse(page: Page) -> None:
     """Let the user take an item from the catalogue, page by page, by category."""
     texts = page.texts
 
-    @st.dialog(texts("query.browse"), width="large")
-    def show() -> None:
+    def draw() -> None:
         category = page.service.schema.attributes[0]
         value = st.selectbox(
             texts.attribute(category),
@@ -197,15 +206,14 @@ def browse(page: Page) -> None:
                         search_with_item(page, item)
                         st.rerun()
 
-    show()
+    _open(page, texts("query.browse"), draw, "large")
 
 
 def mark(page: Page) -> None:
     """Let the user draw a box around the garment, or paint what to keep and what to drop."""
     texts = page.texts
 
-    @st.dialog(texts("mark.heading"), width="large")
-    def show() -> None:
+    def draw() -> None:
         from ui.query_panel import look_again
 
         own = own_photo()
@@ -253,7 +261,7 @@ def mark(page: Page) -> None:
                     look_again(page, own)
                 st.rerun()
 
-    show()
+    _open(page, texts("mark.heading"), draw, "large")
 
 
 def _last_box(drawing: dict[str, list[dict[str, float]]] | None, scale: float) -> tuple[int, int, int, int] | None:

@@ -71,5 +71,6 @@ def _choose_range(page: Page, name: str, bounds: tuple[float, float]) -> None:
         change_search(page, between=between | ({} if chosen == bounds else {name: chosen}))
 
     low, high = search(page).between.get(name, bounds)
-    st.session_state[f"range-{name}"] = (max(low, bounds[0]), min(high, bounds[1]))
+    # An address may ask for what lies outside of the bounds.
+    st.session_state[f"range-{name}"] = tuple(min(max(one, bounds[0]), bounds[1]) for one in (low, high))
     st.slider(page.texts("filters.range", name=plain(name)), *bounds, key=f"range-{name}", on_change=fold)

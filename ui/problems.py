@@ -19,9 +19,16 @@ def say_problem(texts: Texts, kind: str, **fields: str) -> None:
 
 @contextmanager
 def one_line(texts: Texts, kind: str = "unexpected", **fields: str) -> Iterator[None]:
-    """Turn a ValueError or OSError into one line; what exactly it was goes to the server's log."""
+    """Turn what goes wrong into one line; what exactly it was goes to the server's log.
+
+    Errors that users cause are ValueErrors and OSErrors; what remains is a mistake of ours, and is no use to them.
+    """
     try:
         yield
-    except (ValueError, OSError) as error:
-        logging.getLogger("erimoto").warning("%s", error)
+    except Exception as error:
+        log = logging.getLogger("erimoto")
+        if isinstance(error, ValueError | OSError):
+            log.warning("%s", error)
+        else:
+            log.exception("a mistake in the page")
         say_problem(texts, kind, **fields)

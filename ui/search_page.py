@@ -5,7 +5,7 @@ import streamlit as st
 from retrieval.search import Garment
 from retrieval.staff import state as catalogue_state
 from ui import attributes_panel, filters_panel, query_panel, results
-from ui.problems import say_problem
+from ui.problems import one_line, say_problem
 from ui.state import Page, count_items, garment, search, take_rerun_request, write_address
 
 
@@ -39,10 +39,11 @@ def _show_right_side(page: Page, seen: Garment | None, state: tuple[str, int, in
     """What counts, and the hits. A fragment: who changes it does not wait for the rest of the page."""
     if take_rerun_request():
         st.rerun()
-    if seen is not None:
-        attributes_panel.show(page, seen)
-    results.show(page, seen, state)
-    write_address(page)
+    with one_line(page.texts):
+        if seen is not None:
+            attributes_panel.show(page, seen)
+        results.show(page, seen, state)
+        write_address(page)
 
 
 def _seen(page: Page) -> Garment | None:
