@@ -26,6 +26,8 @@ def main() -> None:
         return
     texts = _chosen_texts(settings)
     st.html(f"<style>{_own_words(texts)}</style>")
+    if not _signed_in(texts):
+        return
     service = _opened(settings, texts)
     if service is None:
         return
@@ -56,6 +58,14 @@ def main() -> None:
         st.caption(f":material/lock: {texts('app.read_only')}")
     with one_line(texts):
         chosen.run()
+
+
+def _signed_in(texts: Texts) -> bool:
+    """Whether this person may go on: always, unless the server's secrets ask for sign-in (README)."""
+    if not st.secrets.load_if_toml_exists() or "auth" not in st.secrets or st.user.is_logged_in:
+        return True
+    st.button(texts("app.sign_in"), icon=":material/login:", key="sign-in", type="primary", on_click=st.login)
+    return False
 
 
 def _chosen_texts(settings: Settings) -> Texts:
