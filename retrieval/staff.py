@@ -15,7 +15,7 @@ from index.browse import Column
 from index.catalog import Hit
 from index.corrections import StoredCorrection
 from retrieval.search import Matte, SearchService
-from retrieval.thumbnails import read_thumbnail
+from retrieval.thumbnails import read_thumbnail, thumbnail_file
 
 __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the index's
     "Column",
@@ -26,6 +26,7 @@ __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the i
     "all_corrections",
     "columns",
     "correct",
+    "has_cut_out",
     "items_page",
     "labels_csv",
     "state",
@@ -56,6 +57,11 @@ def where_it_looked(
 def thumbnail(service: SearchService, photo: str, cut_out: bool = False) -> bytes | None:
     """The small picture of a photo of the catalogue, see `retrieval.thumbnails`."""
     return read_thumbnail(service.catalog.folder, photo, cut_out)
+
+
+def has_cut_out(service: SearchService, photo: str) -> bool:
+    """Whether there is a small picture of a photo's cut-out, as there is where the network is shown cut-outs."""
+    return thumbnail_file(service.catalog.folder, photo, cut_out=True).is_file()
 
 
 def items_page(service: SearchService, where: str | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:

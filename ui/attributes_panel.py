@@ -63,6 +63,7 @@ def _show_one(page: Page, attribute: Attribute, seen: Garment) -> None:
             0.1,
             HEAVIEST,
             step=0.1,
+            format="%.1f",
             key=f"weight-{key}",
             on_change=_weigh,
             args=(page, key),

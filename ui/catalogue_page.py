@@ -59,6 +59,8 @@ def _show_charts(page: Page) -> None:
                 rows,
                 x=texts("catalogue.value_column"),
                 y=texts("catalogue.count_column"),
+                x_label="",
+                y_label="",
                 horizontal=True,
                 height=60 + CHART_HEIGHT * len(counts[attribute.key]),
                 sort=f"-{texts('catalogue.count_column')}",

@@ -230,6 +230,7 @@ def mark(page: Page) -> None:
             label_visibility="collapsed",
         )
         st.caption(texts(f"mark.{tool}_hint"))
+        st.space("small")  # the canvas shows its own buttons there
         picture = own.whole if tool == "crop" else own.used
         scale = min(1.0, CANVAS / max(picture.size))
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))

@@ -16,7 +16,6 @@ from ui.problems import BYTES, PIXELS, say_problem
 from ui.state import OwnPhoto, Page, own_photo, search, search_with_item, search_with_photo, thumbnail
 
 SOURCES = ("upload", "camera", "item")
-ICONS = {"upload": ":material/upload:", "camera": ":material/photo_camera:", "item": ":material/grid_view:"}
 
 
 def choose(page: Page) -> None:
@@ -28,7 +27,7 @@ def choose(page: Page) -> None:
         SOURCES,
         default="item" if search(page).item else "upload",
         required=True,
-        format_func=lambda one: f"{ICONS[one]} {texts(f'query.{one}')}",
+        format_func=lambda one: texts(f"query.{one}"),
         key="source",
         label_visibility="collapsed",
         width="stretch",

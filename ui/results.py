@@ -9,7 +9,7 @@ import streamlit as st
 
 from retrieval.search import Answer, Garment, Query
 from retrieval.sheet import SheetRow, draw_sheet
-from retrieval.staff import items_page
+from retrieval.staff import has_cut_out, items_page
 from ui import dialogs
 from ui.address import LAST_PAGE, Search, where_text
 from ui.images import data_address, png
@@ -75,6 +75,9 @@ def _show_heading(page: Page, answer: Answer, total: int) -> None:
         if answer.hits:
             words = texts("results.range", start=first, stop=len(answer.hits), total=f"{total:,}")
             st.html(f"<div class='seen' role='status'>{html.escape(words)}</div>", width="content")
+        if answer.hits and has_cut_out(page.service, answer.hits[0].photo):
+            st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
+            st.toggle(texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
         pages = min(-(-total // PER_PAGE), LAST_PAGE)
         if pages > 1:
             number = min(now.page, pages)
@@ -126,13 +129,18 @@ def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[s
     st.checkbox(texts("results.select"), key=f"kept-{item}", on_change=_keep, args=(page, item))
 
 
+def _show_cut_outs() -> None:
+    # Kept apart from the switch, whose own state goes when another page is looked at.
+    st.session_state["cut-outs"] = st.session_state["cut-outs-shown"]
+
+
 def score_text(score: float) -> str:
     """A score as people read it: 100 is alike in everything that counts."""
     return str(max(0, round(100 * score)))
 
 
 def _picture(page: Page, photo: str, alt: str, state: tuple[str, int, int]) -> str:
-    content = thumbnail(page.catalog, state, photo, st.session_state.get("cut-outs", False), page)
+    content = thumbnail(page.catalog, state, photo, st.session_state.get("cut-outs", True), page)
     if content is None:
         return f"<div class='missing'>{html.escape(page.texts('results.no_picture'))}</div>"
     return f"<img src='{data_address(content)}' alt='{html.escape(alt)}'>"

@@ -37,7 +37,7 @@ def test_every_text_that_the_page_asks_for_is_there_and_none_is_left_over() -> N
     strings = load_texts("en").strings
     sections = {key.split(".")[0] for key in strings}
     source = re.sub(r'"\w+\.(csv|png)"', "", source)  # names of downloads look alike
-    asked = {key for key in re.findall(r'"(\w+\.\w+)"', source) if key.split(".")[0] in sections}
+    asked = {key for key in re.findall(r"[\"'](\w+\.\w+)[\"']", source) if key.split(".")[0] in sections}
     assert asked <= strings.keys()
     computed = {"query.upload", "query.camera", "query.item", "mark.crop", "mark.keep", "mark.drop"}
     computed |= {"mark.crop_hint", "mark.keep_hint", "mark.drop_hint"}
