@@ -26,7 +26,7 @@ KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
 BROWSED = 12
 
 
-def _open(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "large"]) -> None:
+def _open(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "medium", "large"]) -> None:
     """Open a dialog; what goes wrong in it is one line there."""
 
     @st.dialog(title, width=width)
@@ -262,7 +262,7 @@ def mark(page: Page) -> None:
                     look_again(page, own)
                 st.rerun()
 
-    _open(page, texts("mark.heading"), draw, "large")
+    _open(page, texts("mark.heading"), draw, "medium")
 
 
 def _last_box(drawing: dict[str, list[dict[str, float]]] | None, scale: float) -> tuple[int, int, int, int] | None:

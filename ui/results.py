@@ -19,6 +19,7 @@ from ui.texts import Texts
 
 PER_PAGE = 12
 CARD_WIDTH = 196  # pixels
+PAGING_WIDTH = 340
 
 
 def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
@@ -83,7 +84,11 @@ def _show_heading(page: Page, answer: Answer, total: int) -> None:
             number = min(now.page, pages)
             key = f"page-{number}-of-{pages}"
             st.pagination(
-                pages, default=number, key=key, on_change=lambda: change_search(page, page=st.session_state[key])
+                pages,
+                default=number,
+                key=key,
+                width=PAGING_WIDTH,
+                on_change=lambda: change_search(page, page=st.session_state[key]),
             )
 
 
