@@ -98,7 +98,7 @@ def _own_words(texts: Texts) -> str:
         "[data-testid='stCameraInputButton']": texts("query.camera_button"),
     }
     rules = [
-        f"{place} {{ font-size: 0 !important; }} {place}::after {{ content: {json.dumps(words)}; font-size: 0.9rem; }}"
+        f"{place} {{ font-size: 0 !important; }} {place}::after {{ content: {json.dumps(words, ensure_ascii=False)}; font-size: 0.9rem; }}"
         for place, words in places.items()
     ]
     return " ".join([*rules, "[data-testid='stFileUploaderDropzoneInstructions'] { display: none; }"])
