@@ -53,11 +53,10 @@ def settled(page: Page) -> None:
 
 
 def open_list(page: Page, key: str) -> None:
-    """Open a filter's list; lists close when the page scrolls, so that is done before."""
-    box = page.locator(f".st-key-{key}").get_by_role("combobox")
-    box.scroll_into_view_if_needed()
-    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    box.click()
+    """Open a filter's list, in a window so high that nothing scrolls: a list closes when the page does."""
+    page.set_viewport_size({"width": 1280, "height": 2200})
+    settled(page)
+    page.locator(f".st-key-{key}").get_by_role("combobox").click()
 
 
 def saved(download: Download) -> bytes:
