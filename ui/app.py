@@ -97,10 +97,11 @@ def _own_words(texts: Texts) -> str:
         "[data-testid='stFileUploaderDropzone'] button p": texts("query.upload_button"),
         "[data-testid='stCameraInputButton']": texts("query.camera_button"),
     }
-    rules = [
-        f"{place} {{ font-size: 0 !important; }} {place}::after {{ content: {json.dumps(words, ensure_ascii=False)}; font-size: 0.9rem; }}"
-        for place, words in places.items()
-    ]
+    rules = []
+    for place, words in places.items():
+        quoted = json.dumps(words, ensure_ascii=False)
+        rules.append(f"{place} {{ font-size: 0 !important; }}")
+        rules.append(f"{place}::after {{ content: {quoted}; font-size: 0.9rem; }}")
     return " ".join([*rules, "[data-testid='stFileUploaderDropzoneInstructions'] { display: none; }"])
 
 
