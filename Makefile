@@ -1,4 +1,5 @@
 # make demo [PHOTOS=dir]   search photographs by attribute and draw the answers into demo/results.png
+# make ui                  the search page, on the demo's catalogue
 # make test                check style and types, and run the tests
 # make clean               remove what the others made, the virtual environment included
 
@@ -7,19 +8,35 @@ PHOTOS ?= samples/photos
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo ui test browser clean
 
 demo: $(VENV)/.installed
 	@echo "== demo: building a catalogue of $(PHOTOS) and searching it"
 	@$(BIN)/python -m retrieval.demo "$(PHOTOS)" --out demo
 
-test: $(VENV)/.installed-for-tests
+ui: demo
+	@echo "== the page; stop it with Ctrl-C"
+	@$(BIN)/streamlit run ui/app.py -- --catalog "demo/catalog-$(notdir $(abspath $(PHOTOS)))"
+
+test: $(VENV)/.installed-for-tests browser
 	@echo "== 1 of 3: style"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "== 2 of 3: types"
 	@$(BIN)/mypy
 	@echo "== 3 of 3: tests"
 	@$(BIN)/python -m pytest
+
+# The tests of the page drive Debian's Chromium. Without it they are skipped, but fail where CI=true.
+browser:
+	@if command -v chromium >/dev/null || command -v chromium-browser >/dev/null; then \
+		:; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "== installing Chromium and Japanese letters, for the tests of the page"; \
+		apt-get update -qq && apt-get install -qq -y chromium fonts-noto-cjk >/dev/null \
+			|| echo "Chromium could not be installed; the tests of the page are skipped, or fail where CI=true"; \
+	else \
+		echo "no Chromium: the tests of the page are skipped; on Debian and Ubuntu: sudo apt-get install chromium fonts-noto-cjk"; \
+	fi
 
 clean:
 	rm -rf $(VENV) demo

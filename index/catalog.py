@@ -39,6 +39,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InstrumentedAttribute
 
+from index.corrections import counting_corrections
 from index.filters import as_number, photos_where
 from index.rows import REVISION, Fact, Item, Label, Photo, Prediction, Rejected
 from index.storage import (
@@ -114,6 +115,11 @@ class Catalog:
         self._engine = engine
         self._index: FaissIndex | None = None
 
+    @property
+    def engine(self) -> Engine:
+        """The database, for the functions of `index.browse` and `index.corrections`."""
+        return self._engine
+
     # Reading
 
     @property
@@ -145,9 +151,18 @@ class Catalog:
         rows = np.stack([np.frombuffer(photo.vectors, np.float32) for photo in photos])
         return rows, {name: value for name, (value, *_) in seen.items()}, photos[0].path
 
+    def values_of(self, key: str) -> dict[str, tuple[str, float, bool]]:
+        """For each attribute of an item's first photo the value, how sure, and whether a person gave it."""
+        query = select(Photo.id).join(Item).where(Item.key == key, Photo.model == self.model.fingerprint)
+        with self._engine.connect() as connection:
+            photo = connection.scalar(query.order_by(Photo.id).limit(1))
+            if photo is None:
+                raise CatalogError(f"{self.folder}: there is no item '{key}'")
+            return self._values(connection, [photo])[photo]
+
     def values(self, attribute: str) -> list[tuple[str, str, float]]:
         """Each photo's item, value of an attribute (a person's where there is one) and confidence."""
-        query = _effective(Item.key, Prediction.confidence).join(Item, Item.id == Photo.item_id)
+        query = effective_values(Item.key, Prediction.confidence).join(Item, Item.id == Photo.item_id)
         with self._engine.connect() as connection:
             found = connection.execute(query.where(Prediction.attribute == attribute).order_by(Item.key))
             return [(item, value, confidence) for value, item, confidence in found]
@@ -235,8 +250,13 @@ class Catalog:
             for photo, name, value, confidence in connection.execute(predicted.where(Prediction.photo_id.in_(some))):
                 found[photo][name] = (value, confidence, False)
             labelled = select(Photo.id, Label.attribute, Label.value).join(Label, Label.item_id == Photo.item_id)
-            for photo, name, value in connection.execute(labelled.where(Photo.id.in_(some))):
-                found[photo][name] = (value, 1.0, True)
+            corrections = counting_corrections()
+            corrected = select(Photo.id, corrections.c.attribute, corrections.c.value).join(
+                corrections, corrections.c.item_id == Photo.item_id
+            )
+            for given in (labelled, corrected):
+                for photo, name, value in connection.execute(given.where(Photo.id.in_(some))):
+                    found[photo][name] = (value, 1.0, True)
         return found
 
     def _opened_index(self) -> FaissIndex:
@@ -275,7 +295,9 @@ class Catalog:
             stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
             rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
             values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
-            counted = _effective(Prediction.attribute, func.count()).group_by(Prediction.attribute, EFFECTIVE_VALUE)
+            counted = effective_values(Prediction.attribute, func.count()).group_by(
+                Prediction.attribute, EFFECTIVE_VALUE
+            )
             for value, attribute, count in connection.execute(counted):
                 if attribute in values:
                     values[attribute][value] = count
@@ -592,16 +614,21 @@ def _is_older(revision: str) -> bool:
 
 
 # What a person said of the item goes before what the network saw in the photo.
-EFFECTIVE_VALUE = func.coalesce(Label.value, Prediction.value)
+_CORRECTIONS = counting_corrections()
+EFFECTIVE_VALUE = func.coalesce(_CORRECTIONS.c.value, Label.value, Prediction.value)
 
 
-def _effective(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[Any]:
+def effective_values(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[Any]:
     """Effective values of all photos and attributes, and further columns."""
     return (
         select(EFFECTIVE_VALUE, *columns)
         .select_from(Prediction)
         .join(Photo, Photo.id == Prediction.photo_id)
         .outerjoin(Label, (Label.item_id == Photo.item_id) & (Label.attribute == Prediction.attribute))
+        .outerjoin(
+            _CORRECTIONS,
+            (_CORRECTIONS.c.item_id == Photo.item_id) & (_CORRECTIONS.c.attribute == Prediction.attribute),
+        )
     )
 
 

@@ -4,6 +4,7 @@ import math
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, false, not_, or_, select, true
 
+from index.corrections import counting_corrections
 from index.rows import Fact, Item, Label, Photo, Prediction
 from index.where import All, Any, Comparison, Condition, Not, WhereError
 
@@ -11,8 +12,9 @@ from index.where import All, Any, Comparison, Condition, Not, WhereError
 def photos_where(connection: Connection, condition: Condition, attributes: tuple[str, ...]) -> Select[int]:
     """The query for the ids of the photos for which a condition holds.
 
-    Names are `id` (the item's), attributes (a person's label of the item, else what was seen in the photo) and columns
-    of the metadata. Raises WhereError if there is no such name, or if an attribute's values are to be ordered.
+    Names are `id` (the item's), attributes (a person's correction or label of the item, else what was seen in the
+    photo) and columns of the metadata. Raises WhereError if there is no such name, or if an attribute's values are to
+    be ordered.
     """
     facts = set(connection.scalars(select(Fact.name).distinct()))
     return select(Photo.id).where(_clause(condition, attributes, facts))
@@ -51,11 +53,17 @@ def _item_is(key: str) -> ColumnElement[bool]:
 
 
 def _attribute_is(attribute: str, value: str) -> ColumnElement[bool]:
+    corrections = counting_corrections()
+    corrected = select(corrections.c.item_id).where(corrections.c.attribute == attribute)
     labelled = select(Label.item_id).where(Label.attribute == attribute)
     predicted = select(Prediction.photo_id).where(Prediction.attribute == attribute, Prediction.value == value)
-    return or_(
+    uncorrected = or_(
         Photo.item_id.in_(labelled.where(Label.value == value)),
         and_(Photo.id.in_(predicted), Photo.item_id.not_in(labelled)),
+    )
+    return or_(
+        Photo.item_id.in_(corrected.where(corrections.c.value == value)),
+        and_(uncorrected, Photo.item_id.not_in(corrected)),
     )
 
 

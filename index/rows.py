@@ -3,7 +3,7 @@
 from sqlalchemy import BigInteger, Float, ForeignKey, Index, LargeBinary, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-REVISION = "0001"  # the migration that makes these tables
+REVISION = "0002"  # the migration that makes these tables
 
 
 class Base(DeclarativeBase):
@@ -58,6 +58,26 @@ class Label(Base):
     value: Mapped[str] = mapped_column(String(64))
 
     __table_args__ = (Index("label_by_value", "attribute", "value"),)
+
+
+class Correction(Base):
+    """A value by which a person replaced what was shown for an attribute of an item, until it is undone.
+
+    The newest one that is not undone counts, before labels and before what the network saw. `predicted` is what the
+    network had seen then; `made` and `undone` are moments in ISO form, UTC.
+    """
+
+    __tablename__ = "correction"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    item_id: Mapped[int] = mapped_column(ForeignKey("item.id", ondelete="CASCADE"))
+    attribute: Mapped[str] = mapped_column(String(64))
+    value: Mapped[str] = mapped_column(String(64))
+    predicted: Mapped[str] = mapped_column(String(64))
+    who: Mapped[str] = mapped_column(String(200))
+    made: Mapped[str] = mapped_column(String(32))
+    undone: Mapped[str | None] = mapped_column(String(32))
+
+    __table_args__ = (Index("correction_by_item", "item_id", "attribute"), {"sqlite_autoincrement": True})
 
 
 class Fact(Base):

@@ -1,7 +1,7 @@
 """Bring photographs into a catalogue, and take items out of it."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from retrieval.attributes import Schema
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
 from retrieval.tables import check_values
+from retrieval.thumbnails import drop_thumbnails, save_thumbnails
 
 
 @dataclass
@@ -59,6 +60,7 @@ def build(
     database: str | None = None,
     prune: bool = False,
     create: bool = True,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> BuildReport:
     """Bring photos into a catalogue: new and changed ones are embedded, others left as they are.
 
@@ -73,6 +75,7 @@ def build(
         database: URL of the database for a new catalogue.
         prune: whether to remove photos that are no longer at their place.
         create: whether the catalogue may be new, or built with other weights.
+        progress: called with the number of photos done and of those to embed.
 
     Raises:
         CatalogError, TableError: with one line for the user. What was stored before stays.
@@ -87,7 +90,7 @@ def build(
             raise CatalogError(f"{folder}: was built with other weights; name them with --weights, or build it anew")
         if create:
             catalog.forget_rejected()  # everything given is looked at again
-        _embed_new(catalog, places, paths, embedder, tables, report)
+        _embed_new(catalog, places, paths, embedder, tables, report, progress)
         _reject_rows(catalog, places, paths, tables)
         catalog.set_labels(tables.labels)
         catalog.set_facts(tables.facts)
@@ -151,6 +154,7 @@ def _embed_new(
     embedder: Embedder,
     tables: ItemTables,
     report: BuildReport,
+    progress: Callable[[int, int], None],
 ) -> None:
     known = catalog.known_photos()
     found, rejected = _look_at(known, places, paths, tables)
@@ -175,10 +179,13 @@ def _embed_new(
                 )
                 for row, position in enumerate(batch.positions)
             ]
+            for photo, picture, matte in zip(photos, batch.photos, batch.mattes, strict=True):
+                save_thumbnails(catalog.folder, photo.path, picture, matte)
             catalog.store(photos, embedder.fingerprint)
             catalog.reject({wanted[position].name: reason for position, reason in batch.rejected.items()})
             report.embedded += len(photos)
             advance(len(batch.positions) + len(batch.rejected))
+            progress(min(max([*batch.positions, *batch.rejected]) + 1, len(wanted)), len(wanted))
 
 
 def _look_at(
@@ -239,5 +246,6 @@ def _drop_vanished(catalog: Catalog, prune: bool, report: BuildReport) -> None:
     if gone and prune:
         catalog.remove_photos(gone)
         report.removed = len(gone)
+        drop_thumbnails(catalog.folder, [photo.path for photo in catalog.known_photos()])
     elif gone:
         report.remarks.append(f"{len(gone)} photos are no longer where they were; --prune removes them")

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,16 +14,22 @@ from PIL import Image
 from matting import PhotoError, find_photos
 from matting.console import fail, progress_bar, warn
 from retrieval.console import one_line_errors
+from retrieval.data import Matte
 from retrieval.embedder import Embedder, Embeddings
 
 
 @dataclass(frozen=True)
 class EmbeddedBatch:
-    """Some photos' embeddings, row for row with `positions`, and the reasons why others could not be read."""
+    """Some photos' embeddings, row for row with `positions`, and the reasons why others could not be read.
+
+    `photos` are the pictures as they were read; `mattes` what they were cut out by, None where they were not.
+    """
 
     positions: list[int]
     embeddings: Embeddings
     rejected: dict[int, str]
+    photos: list[Image.Image]
+    mattes: list[Matte | None]
 
 
 def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> Iterator[EmbeddedBatch]:
@@ -45,13 +51,15 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
     with ThreadPoolExecutor(max_workers=2) as threads:
         ahead = [threads.submit(read, path) for path in paths[:batch]]
         for start in starts:
-            photos = [future.result() for future in ahead]
+            results = [future.result() for future in ahead]
             ahead = [threads.submit(read, path) for path in paths[start + batch : start + 2 * batch]]
-            rejected = {start + row: reason for row, reason in enumerate(photos) if isinstance(reason, str)}
-            squares = [embedder.prepare(photo) for photo in photos if not isinstance(photo, str)]
-            positions = [start + row for row in range(len(photos)) if start + row not in rejected]
+            rejected = {start + row: reason for row, reason in enumerate(results) if isinstance(reason, str)}
+            photos = [photo for photo in results if not isinstance(photo, str)]
+            mattes = [embedder.matte(photo) for photo in photos]
+            squares = [embedder.prepare(photo, matte) for photo, matte in zip(photos, mattes, strict=True)]
+            positions = [start + row for row in range(len(results)) if start + row not in rejected]
             stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 3), np.uint8)
-            yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected)
+            yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected, photos, mattes)
 
 
 def photo_ids(places: Sequence[Path], paths: Sequence[Path]) -> list[str]:
@@ -89,7 +97,7 @@ def main(
             for batch in embed_files(embedder, paths):
                 for position, reason in batch.rejected.items():
                     warn(f"{paths[position]}: {reason}; skipped")
-                batches.append(batch)
+                batches.append(replace(batch, photos=[], mattes=[]))  # thousands of pictures would fill the memory
                 advance(len(batch.positions) + len(batch.rejected))
         arrays = _join(embedder, ids, batches)
         if len(arrays["id"]) == 0:

@@ -13,6 +13,7 @@ from PIL import Image
 from matting import read_photo
 from matting.device import choose_device
 from matting.matter import Matter
+from retrieval.attention import attention_map
 from retrieval.attributes import Schema
 from retrieval.data import Matte, crop_to_garment, letterbox
 from retrieval.network import ValueHead, normalise
@@ -107,9 +108,17 @@ class Embedder:
         """
         if isinstance(photo, Path):
             photo = self.read(photo) if matte is None else read_photo(photo)
-        if matte is None and self._matter is not None:
-            matte = self._matter.cut(photo).alpha
+        if matte is None:
+            matte = self.matte(photo)
         return letterbox(photo if matte is None else crop_to_garment(photo, matte), self.size)
+
+    def matte(self, photo: Image.Image) -> Matte | None:
+        """The matte (H, W) by which `prepare` cuts a photo out; None for a network that is shown whole photos."""
+        return None if self._matter is None else self._matter.cut(photo).alpha
+
+    def attention(self, square: NDArray[np.uint8], attribute: str) -> NDArray[np.float32]:
+        """Where the network looks for an attribute in what `prepare` gave: (size, size), float32 in [0, 1]."""
+        return attention_map(self._network, square, self.schema.keys.index(attribute))
 
     def embed(self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None) -> Embeddings:
         """Embed photos; see `prepare` for what each may be."""

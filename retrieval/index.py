@@ -15,6 +15,7 @@ from matting.console import fail, printable, say, warn
 from retrieval.console import one_line_errors
 from retrieval.search import Answer, Query, SearchService, parse_changes, parse_weights
 from retrieval.sheet import SheetRow, draw_sheet
+from retrieval.thumbnails import drop_thumbnails
 
 if TYPE_CHECKING:
     from retrieval.build import BuildReport
@@ -77,6 +78,7 @@ def remove_command(
     """Remove items from a catalogue; their photo files stay where they are."""
     with one_line_errors():
         unknown = remove_items(items, catalog)
+        drop_thumbnails(catalog, [photo.path for photo in open_catalog(catalog).known_photos()])
         say(f"{catalog}: removed {len(items) - len(unknown)} items")
         if unknown:
             fail(f"{catalog}: there is no item {', '.join(repr(item) for item in unknown)}")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,12 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from index.catalog import Catalog, Hit, open_catalog
-from index.where import comparisons, parse_where
+from index.storage import read_manifest
+from index.where import Condition, comparisons, parse_where
 from matting import PhotoError
 from retrieval.attributes import Schema
 
 if TYPE_CHECKING:
+    from matting.matter import Cutting, Matter
     from retrieval.embedder import Embedder
+
+Matte = NDArray[np.float32]  # (H, W) in [0, 1]
 
 
 class SearchError(ValueError):
@@ -22,10 +27,26 @@ class SearchError(ValueError):
 
 
 @dataclass(frozen=True)
+class Garment:
+    """What is seen in a query, so that it can be searched with again and again.
+
+    `rows`: (M, D) float32, one a photo. `values` and `confidences` have an entry an attribute. `item` is the id if it
+    is one of the catalogue's, `photo` its picture or file.
+    """
+
+    rows: NDArray[np.float32]
+    values: dict[str, str]
+    confidences: dict[str, float]
+    item: str | None = None
+    photo: Image.Image | Path | None = None
+
+
+@dataclass(frozen=True)
 class Query:
     """A question: like this photo or item, by these attributes.
 
-    `photo` is an RGB picture or the file of one; else `item` is an id of the catalogue. `by` weighs the attributes that
+    `photo` is an RGB picture or the file of one; else `item` is an id of the catalogue; else `garment` is what
+    `SearchService.look_at` or `SearchService.item` saw before. `by` weighs the attributes that
     count; empty: all that the garment has. `change` replaces attributes by a value (the same, but with long sleeves);
     a changed attribute that `by` does not weigh counts as much as all the others together.
     `where` filters, see `index.where`.
@@ -37,6 +58,7 @@ class Query:
     change: dict[str, str] = field(default_factory=dict)
     where: str | None = None
     k: int = 10
+    garment: Garment | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +81,8 @@ class SearchService:
         self._weights = weights
         self._device = device
         self._embedder: Embedder | None = None
+        self._matter: Matter | None = None
+        self._loading = Lock()
 
     @classmethod
     def open(cls, folder: Path, weights: Path | None = None, device: str = "auto") -> "SearchService":
@@ -67,7 +91,7 @@ class SearchService:
 
     def search(self, query: Query) -> Answer:
         """Answer a query. Raises ValueErrors (SearchError, WhereError, PhotoError, …) with one line for the user."""
-        if (query.photo is None) == (query.item is None):
+        if [query.photo, query.item, query.garment].count(None) != 2:
             raise SearchError("give either --image or --item")
         if query.k < 1:
             raise SearchError(f"-k {query.k}: ask for at least one hit")
@@ -76,48 +100,86 @@ class SearchService:
         for key, weight in query.by.items():
             if not (weight > 0 and np.isfinite(weight)):
                 raise SearchError(f"--by {key}={weight}: a weight is a number above 0")
-        where = parse_where(query.where) if query.where else None
-        for comparison in comparisons(where) if where else ():
-            if comparison.name in self.schema.keys:
-                self.schema[comparison.name].value_index(comparison.value)
-        rows, values, photo = self._look_at(query)
+        where = self.condition(query.where)
+        garment = self._garment(query)
+        rows = garment.rows.copy()
         for key, value in query.change.items():
             self.schema[key].value_index(value)
             start, stop = self.catalog.model.spans()[key]
             rows[:, start:stop] = self.catalog.model.prototypes[key][value]
-        weights, remarks = self._weights_of(query, values)
-        hits = self.catalog.search(rows, weights, query.k, where, without=query.item)
+        weights, remarks = self._weights_of(query, garment.values)
+        hits = self.catalog.search(rows, weights, query.k, where, without=garment.item)
         remarks += self.catalog.warnings
         self.catalog.warnings.clear()
-        return Answer(hits, weights, values, photo, remarks)
+        photo = str(garment.photo) if isinstance(garment.photo, Path) else None
+        return Answer(hits, weights, garment.values, photo, remarks)
 
-    def _look_at(self, query: Query) -> tuple[NDArray[np.float32], dict[str, str], str | None]:
-        """The query's rows (M, D), the values seen in it, and the file of its photo."""
-        if query.item is not None:
-            rows, values, path = self.catalog.item(query.item)
-            return rows.copy(), values, path
-        assert query.photo is not None
-        file = str(query.photo) if isinstance(query.photo, Path) else None
+    def condition(self, where: str | None) -> Condition | None:
+        """The condition that a text says, see `index.where`. Raises WhereError, SchemaError."""
+        condition = parse_where(where) if where else None
+        for comparison in comparisons(condition) if condition else ():
+            if comparison.name in self.schema.keys:
+                self.schema[comparison.name].value_index(comparison.value)
+        return condition
+
+    def item(self, key: str) -> Garment:
+        """What is known of an item. Raises CatalogError if there is no such item."""
+        rows, values, path = self.catalog.item(key)
+        sure = {name: confidence for name, (_, confidence, _) in self.catalog.values_of(key).items()}
+        return Garment(rows, values, sure, key, Path(path))
+
+    def look_at(self, photo: Image.Image | Path, matte: Matte | None = None) -> Garment:
+        """See a photo's garment, with the network; `matte` (H, W) cuts it out first. Raises SearchError."""
         try:
-            seen = self._loaded_embedder().embed([query.photo])
+            seen = self.embedder().embed([photo], [matte])
         except PhotoError as error:
-            raise SearchError(f"{file or 'the photo'}: {error}") from error
-        values = {key: of_key[0] for key, of_key in seen.values.items()}
-        return np.concatenate([seen.vectors[key] for key in self.catalog.model.blocks], axis=1), values, file
+            raise SearchError(f"{photo if isinstance(photo, Path) else 'the photo'}: {error}") from error
+        return Garment(
+            np.concatenate([seen.vectors[key] for key in self.catalog.model.blocks], axis=1),
+            {key: of_key[0] for key, of_key in seen.values.items()},
+            {key: float(of_key[0]) for key, of_key in seen.confidences.items()},
+            photo=photo,
+        )
 
-    def _loaded_embedder(self) -> "Embedder":
-        if self._embedder is None:
-            # torch takes seconds to import, which a search by item need not wait for.
-            from retrieval.embedder import Embedder
+    def cut(self, photo: Image.Image, keep: Matte | None = None, drop: Matte | None = None) -> "Cutting":
+        """Cut a photo's garment out; `keep` and `drop` are a person's corrections, (H, W) in [0, 1]."""
+        if self._matter is None:
+            from matting.matter import Matter
 
-            embedder = Embedder.load(self._weights, self._device)
-            if embedder.fingerprint != self.catalog.model.fingerprint:
-                raise SearchError(
-                    f"{self.catalog.folder}: was built with other weights ({self.catalog.model.fingerprint}); "
-                    "name them with --weights, or build it anew"
-                )
-            self._embedder = embedder
+            with self._loading:
+                self._matter = self._matter or Matter.load(device=self._device)
+        return self._matter.cut(photo, keep=keep, drop=drop)
+
+    def _garment(self, query: Query) -> Garment:
+        if query.garment is not None:
+            return query.garment
+        if query.photo is not None:
+            return self.look_at(query.photo)
+        return self.item(query.item or "")
+
+    def embedder(self) -> "Embedder":
+        """The network that the catalogue was built with, loaded once.
+
+        Raises SearchError if the catalogue was built with other weights, WeightsError if they can't be read.
+        """
+        with self._loading:
+            if self._embedder is None:
+                # torch takes seconds to import, which a search by item need not wait for.
+                from retrieval.embedder import Embedder
+
+                self._embedder = Embedder.load(self._weights, self._device)
+        if self._embedder.fingerprint != self.catalog.model.fingerprint:
+            raise SearchError(
+                f"{self.catalog.folder}: was built with other weights ({self.catalog.model.fingerprint}); "
+                "name them with --weights, or build it anew"
+            )
         return self._embedder
+
+    def refresh(self) -> None:
+        """Open the catalogue anew if it was built again since. Raises CatalogError."""
+        if read_manifest(self.catalog.folder) != self.catalog.manifest:
+            self.catalog = open_catalog(self.catalog.folder)
+            self.schema = Schema.from_json(self.catalog.model.schema)
 
     def _weights_of(self, query: Query, values: dict[str, str]) -> tuple[dict[str, float], list[str]]:
         """The attributes that count and how much, and a remark for each that was asked for but does not apply."""

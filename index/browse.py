@@ -1,0 +1,78 @@
+"""Looking through a catalogue without a query: its items page by page, and how many have which value."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import func, select
+
+from index.catalog import EFFECTIVE_VALUE, Catalog, effective_values
+from index.filters import photos_where
+from index.rows import Fact, Item, Photo, Prediction
+from index.where import Condition
+
+MOST_VALUES = 200  # of a column of the metadata; who has more of them searches by typing
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the metadata: whether all its cells are numbers, its bounds if so, and items by text."""
+
+    name: str
+    bounds: tuple[float, float] | None
+    counts: dict[str, int]
+
+
+def items_page(catalog: Catalog, where: Condition | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:
+    """Some items in the order of their ids.
+
+    Args:
+        catalog: where to look.
+        where: which items; None: all.
+        start: how many to leave out at the front.
+        count: how many to give at most.
+
+    Returns:
+        Ids and first photos' paths; and how many items there are in all.
+    """
+    with catalog.engine.connect() as connection:
+        query = select(Item.key, func.min(Photo.id).label("photo")).join(Photo, Photo.item_id == Item.id)
+        query = query.where(Photo.model == catalog.model.fingerprint).group_by(Item.key)
+        if where is not None:
+            query = query.where(Photo.id.in_(photos_where(connection, where, tuple(catalog.model.blocks))))
+        found = query.subquery()
+        total = connection.scalar(select(func.count()).select_from(found)) or 0
+        rows = select(found.c.key, Photo.path).join(Photo, Photo.id == found.c.photo).order_by(found.c.key)
+        page = connection.execute(rows.offset(start).limit(count))
+        return [(key, path) for key, path in page], total
+
+
+def value_counts(catalog: Catalog, where: Condition | None) -> dict[str, dict[str, int]]:
+    """For each attribute how many items have each value, a person's word before what was seen."""
+    counted = effective_values(Prediction.attribute, func.count(Photo.item_id.distinct()))
+    counted = counted.group_by(Prediction.attribute, EFFECTIVE_VALUE)
+    counts: dict[str, dict[str, int]] = {key: {} for key in catalog.model.blocks}
+    with catalog.engine.connect() as connection:
+        if where is not None:
+            counted = counted.where(Photo.id.in_(photos_where(connection, where, tuple(catalog.model.blocks))))
+        for value, attribute, count in connection.execute(counted):
+            if attribute in counts:
+                counts[attribute][value] = count
+    return counts
+
+
+def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
+    """The metadata's columns, with counts of the items for which a condition holds; the most frequent texts first."""
+    found = []
+    with catalog.engine.connect() as connection:
+        cells = func.count(Fact.item_id), func.count(Fact.number), func.min(Fact.number), func.max(Fact.number)
+        for name, texts, numbers, low, high in connection.execute(
+            select(Fact.name, *cells).group_by(Fact.name).order_by(Fact.name)
+        ).all():
+            counted = select(Fact.text, func.count()).where(Fact.name == name).group_by(Fact.text)
+            if where is not None:
+                allowed = photos_where(connection, where, tuple(catalog.model.blocks))
+                counted = counted.where(Fact.item_id.in_(select(Photo.item_id).where(Photo.id.in_(allowed))))
+            counted = counted.order_by(func.count().desc(), Fact.text).limit(MOST_VALUES)
+            counts = {text: count for text, count in connection.execute(counted)}
+            bounds = (float(low), float(high)) if texts == numbers and low is not None and high is not None else None
+            found.append(Column(name, bounds, counts))
+    return found

@@ -1,0 +1,134 @@
+"""What people do with a catalogue beside searching it: look through it, correct values, add photos."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from index import browse, corrections
+from index.browse import Column
+from index.catalog import Hit
+from index.corrections import StoredCorrection
+from retrieval.search import Matte, SearchService
+from retrieval.thumbnails import read_thumbnail, thumbnail_file
+
+__all__ = [  # what the page knows, Column, Hit and StoredCorrection being the index's
+    "Column",
+    "Hit",
+    "Look",
+    "StoredCorrection",
+    "add_photos",
+    "all_corrections",
+    "columns",
+    "correct",
+    "has_cut_out",
+    "items_page",
+    "labels_csv",
+    "state",
+    "thumbnail",
+    "undo",
+    "value_counts",
+    "where_it_looked",
+]
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the network looked: the square that it was shown (S, S, 3), and how much at each place, (S, S), 0 to 1."""
+
+    square: NDArray[np.uint8]
+    attention: NDArray[np.float32]
+
+
+def where_it_looked(
+    service: SearchService, photo: Image.Image | Path, attribute: str, matte: Matte | None = None
+) -> Look:
+    """Where the network looks for an attribute in a photo. Raises PhotoError, SearchError."""
+    embedder = service.embedder()
+    square = embedder.prepare(photo, matte)
+    return Look(square, embedder.attention(square, attribute))
+
+
+def thumbnail(service: SearchService, photo: str, cut_out: bool = False) -> bytes | None:
+    """The small picture of a photo of the catalogue, see `retrieval.thumbnails`."""
+    return read_thumbnail(service.catalog.folder, photo, cut_out)
+
+
+def has_cut_out(service: SearchService, photo: str) -> bool:
+    """Whether there is a small picture of a photo's cut-out, as there is where the network is shown cut-outs."""
+    return thumbnail_file(service.catalog.folder, photo, cut_out=True).is_file()
+
+
+def items_page(service: SearchService, where: str | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:
+    """Some items' ids and photos in the order of their ids, and how many there are. Raises WhereError."""
+    return browse.items_page(service.catalog, service.condition(where), start, count)
+
+
+def value_counts(service: SearchService, where: str | None) -> dict[str, dict[str, int]]:
+    """How many items have each value of each attribute. Raises WhereError."""
+    return browse.value_counts(service.catalog, service.condition(where))
+
+
+def columns(service: SearchService, where: str | None) -> list[Column]:
+    """The metadata's columns, with counts. Raises WhereError."""
+    return browse.columns(service.catalog, service.condition(where))
+
+
+def correct(service: SearchService, item: str, attribute: str, value: str, who: str) -> None:
+    """Store a person's value of an attribute; "" says that it does not apply. Raises SchemaError, CatalogError."""
+    if value:
+        service.schema[attribute].value_index(value)
+    corrections.correct(service.catalog.engine, item, attribute, value, who)
+
+
+def undo(service: SearchService, correction: int) -> bool:
+    """Let a correction count no longer. Returns False if it was undone or gone already."""
+    return corrections.undo(service.catalog.engine, correction)
+
+
+def all_corrections(service: SearchService) -> list[StoredCorrection]:
+    """All corrections, the newest first, those that were undone too."""
+    return corrections.corrections(service.catalog.engine)
+
+
+def state(service: SearchService) -> tuple[str, int, int]:
+    """Changes with every build, correction and undoing: what was counted before no longer holds."""
+    manifest = service.catalog.manifest
+    return manifest.built if manifest else "", *corrections.state(service.catalog.engine)
+
+
+def labels_csv(service: SearchService) -> str:
+    """The corrections that count, as the CSV that `retrieval.train --labels` reads.
+
+    A row an item; cells that nobody corrected are empty, which training takes as not known.
+    """
+    rows: dict[str, dict[str, str]] = {}
+    for one in reversed(all_corrections(service)):  # the newest last, so that it stays
+        if one.undone is None:
+            rows.setdefault(one.item, {})[one.attribute] = one.value
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"id": item, "split": "train", **values} for item, values in sorted(rows.items()))
+    return text.getvalue()
+
+
+def add_photos(
+    service: SearchService, uploads: list[tuple[str, bytes]], progress: Callable[[int, int], None]
+) -> tuple[int, dict[str, str]]:
+    """Add photos that somebody sent, each a name and its bytes.
+
+    Returns how many were added, and for each name that was refused the reason, see `retrieval.uploads`. Raises
+    CatalogError if another build is going on.
+    """
+    from retrieval.uploads import Upload, add_uploads  # imports torch
+
+    files = [Upload(name, content) for name, content in uploads]
+    report, refused = add_uploads(service.catalog.folder, files, service.embedder(), progress)
+    service.refresh()
+    return report.embedded, refused

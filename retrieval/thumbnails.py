@@ -1,0 +1,72 @@
+"""Small pictures of photos, and of their cut-outs, in the catalogue's folder, so that pages of hits load fast."""
+
+import hashlib
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from matting import PhotoError, read_photo
+
+SIDE = 320  # pixels, the longer one
+FOLDER = "thumbnails"
+
+
+def thumbnail_file(catalog: Path, photo: str, cut_out: bool = False) -> Path:
+    """Where the small picture of a photo lies; named by the photo's path, so that no path of the server shows."""
+    name = hashlib.sha256(photo.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+    return catalog / FOLDER / name[:2] / f"{name}{'-cut.webp' if cut_out else '.jpg'}"
+
+
+def save_thumbnails(catalog: Path, photo: str, picture: Image.Image, matte: NDArray[np.float32] | None) -> None:
+    """Write the small picture of a photo, and of its cut-out if there is a matte.
+
+    Args:
+        catalog: the catalogue's folder.
+        photo: the photo's path as the catalogue knows it.
+        picture: the photo, mode "RGB".
+        matte: (H, W) in [0, 1], at the picture's size.
+    """
+    file = thumbnail_file(catalog, photo)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(_small(picture, "JPEG"))
+    if matte is not None:
+        alpha = Image.fromarray((matte * 255).round().astype(np.uint8))
+        cut = picture.copy()
+        cut.putalpha(alpha)
+        thumbnail_file(catalog, photo, cut_out=True).write_bytes(_small(cut, "WEBP"))
+
+
+def read_thumbnail(catalog: Path, photo: str, cut_out: bool = False) -> bytes | None:
+    """The small picture of a photo (JPEG) or of its cut-out (WebP); None if there is neither it nor the photo.
+
+    Without a small picture, as in catalogues built before there were any, one is made of the photo.
+    """
+    for file in (thumbnail_file(catalog, photo, cut_out), thumbnail_file(catalog, photo)):
+        try:
+            return file.read_bytes()
+        except OSError:
+            continue
+    try:
+        return _small(read_photo(Path(photo), at_least=SIDE), "JPEG")
+    except PhotoError:
+        return None
+
+
+def drop_thumbnails(catalog: Path, keep: Iterable[str]) -> None:
+    """Delete the small pictures of all photos but these."""
+    kept = {thumbnail_file(catalog, photo, cut_out) for photo in keep for cut_out in (False, True)}
+    for file in (catalog / FOLDER).glob("*/*"):
+        if file not in kept:
+            file.unlink(missing_ok=True)
+
+
+def _small(picture: Image.Image, kind: str) -> bytes:
+    small = picture.copy()
+    small.thumbnail((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    content = io.BytesIO()
+    small.save(content, kind, quality=85, **({"method": 2} if kind == "WEBP" else {}))
+    return content.getvalue()

@@ -1,0 +1,134 @@
+"""What the page asks of retrieval: thumbnails, uploads, labels for training, and where the network looks."""
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from index.catalog import open_catalog
+from retrieval import staff
+from retrieval.embedder import Embedder
+from retrieval.search import Query, SearchService
+from retrieval.tables import check_values
+from retrieval.thumbnails import drop_thumbnails, read_thumbnail, save_thumbnails, thumbnail_file
+from retrieval.uploads import Upload, UploadError, add_uploads, read_upload
+
+
+def as_bytes(picture: Image.Image, kind: str = "PNG") -> bytes:
+    content = io.BytesIO()
+    picture.save(content, kind)
+    return content.getvalue()
+
+
+def test_a_build_makes_thumbnails(catalog: Path, sample_photos: list[Path]) -> None:
+    for photo in open_catalog(catalog).known_photos():
+        with Image.open(thumbnail_file(catalog, photo.path)) as small:
+            assert max(small.size) == 320
+    assert len(list((catalog / "thumbnails").glob("*/*"))) == len(sample_photos)
+
+
+def test_thumbnails_of_cut_outs_missing_ones_and_those_no_longer_needed(
+    tmp_path: Path, sample_photos: list[Path]
+) -> None:
+    picture = Image.new("RGB", (600, 800), "red")
+    matte = np.zeros((800, 600), np.float32)
+    matte[200:600, 100:500] = 1
+    save_thumbnails(tmp_path, "a", picture, matte)
+    cut = read_thumbnail(tmp_path, "a", cut_out=True)
+    assert cut is not None
+    with Image.open(io.BytesIO(cut)) as small:
+        assert small.mode == "RGBA"
+        assert small.getpixel((0, 0))[3] == 0
+    assert read_thumbnail(tmp_path, str(sample_photos[0])) is not None  # made of the photo
+    assert read_thumbnail(tmp_path, str(tmp_path / "gone.jpg")) is None
+    save_thumbnails(tmp_path, "b", picture, None)
+    drop_thumbnails(tmp_path, ["b"])
+    assert read_thumbnail(tmp_path, "a") is None
+    assert read_thumbnail(tmp_path, "b") is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "photo"),
+        (b"no photo", "photo"),
+        (as_bytes(Image.new("1", (9000, 9000))), "pixels"),
+        (b"x" * 20_000_001, "bytes"),
+    ],
+)
+def test_uploads_that_can_not_be_used(content: bytes, reason: str) -> None:
+    with pytest.raises(UploadError) as error:
+        read_upload(content)
+    assert error.value.reason == reason
+
+
+def test_uploads_are_made_small_enough() -> None:
+    assert max(read_upload(as_bytes(Image.new("RGB", (5000, 2500)))).size) <= 2000
+
+
+def test_uploads_are_added_under_harmless_names(catalog: Path, embedder: Embedder, sample_photos: list[Path]) -> None:
+    photo = sample_photos[0].read_bytes()
+    names = ["../../etc/pass wd.jpg", "..\\x.JPG", "半袖.jpg", "", sample_photos[0].name, "bad.jpg"]
+    uploads = [Upload(name, photo if name != "bad.jpg" else b"bad") for name in names]
+    steps: list[tuple[int, int]] = []
+    report, refused = add_uploads(catalog, uploads, embedder, lambda done, total: steps.append((done, total)))
+    assert refused == {"bad.jpg": "photo"}
+    assert report.embedded == 5
+    assert steps[-1] == (5, 5)
+    added = {file.name for file in (catalog / "uploads").iterdir()}
+    assert added == {"pass-wd.jpg", "x.jpg", "半袖.jpg", "photo.jpg", f"{sample_photos[0].stem}-2.jpg"}
+    items = {photo.item for photo in open_catalog(catalog).known_photos()}
+    assert {"pass-wd", "x", "半袖", "photo", f"{sample_photos[0].stem}-2"} <= items
+
+
+def test_corrections_are_labels_for_training(catalog: Path, sample_photos: list[Path], tmp_path: Path) -> None:
+    from matting.tables import read_table
+
+    service = SearchService.open(catalog)
+    one, two = sample_photos[0].stem, sample_photos[1].stem
+    staff.correct(service, one, "collar", "crew", "Aoi")
+    staff.correct(service, one, "collar", "hood", "Aoi")
+    staff.correct(service, two, "color", "red", "Aoi")
+    staff.undo(service, staff.all_corrections(service)[0].id)
+    file = tmp_path / "labels.csv"
+    file.write_text(staff.labels_csv(service))
+    table = read_table(file, required=("id", "sender", "split"))
+    check_values(file, table, service.schema)
+    assert [(row["id"], row["split"], row["collar"]) for row in table.rows] == [(one, "train", "hood")]
+    with pytest.raises(ValueError):
+        staff.correct(service, one, "collar", "nonsense", "Aoi")
+
+
+def test_where_the_network_looks(built: tuple[Path, object], sample_photos: list[Path]) -> None:
+    service = SearchService.open(built[0], device="cpu")
+    looks = [staff.where_it_looked(service, sample_photos[0], key) for key in ("collar", "color")]
+    for look in looks:
+        assert look.attention.shape == look.square.shape[:2]
+        assert look.attention.min() == 0
+        assert look.attention.max() == 1
+    assert not np.allclose(looks[0].attention, looks[1].attention)
+
+
+def test_a_garment_is_searched_with_again_and_again(built: tuple[Path, object], sample_photos: list[Path]) -> None:
+    service = SearchService.open(built[0], device="cpu")
+    garment = service.look_at(sample_photos[0])
+    by_photo = service.search(Query(photo=sample_photos[0], by={"collar": 1}))
+    by_garment = service.search(Query(garment=garment, by={"collar": 1}))
+    assert [hit.id for hit in by_photo.hits] == [hit.id for hit in by_garment.hits]
+    item = service.item(sample_photos[0].stem)
+    assert item.confidences["category"] == pytest.approx(garment.confidences["category"], abs=0.05)
+    assert sample_photos[0].stem not in [hit.id for hit in service.search(Query(garment=item)).hits]
+
+
+def test_an_open_service_follows_a_build(
+    catalog: Path, embedder: Embedder, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    service = SearchService.open(catalog, device="cpu")
+    shutil.copy(sample_photos[0], tmp_path / "new.jpg")
+    content = (tmp_path / "new.jpg").read_bytes()
+    added, refused = staff.add_photos(service, [("new.jpg", content)], lambda _done, _total: None)
+    assert (added, refused) == (1, {})
+    assert service.item("new").values

@@ -1,0 +1,362 @@
+"""The page as catalogue staff use it, in a real browser, on the samples' catalogue."""
+
+import csv
+import io
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+from page_browser import Visits, served_page
+from PIL import Image
+from playwright.sync_api import Download, Locator, Page, expect
+
+from retrieval.build import build
+from retrieval.embedder import Embedder
+
+
+@pytest.fixture(scope="session")
+def shirt(samples: Path) -> str:
+    """The id of a short-sleeved T-shirt."""
+    with (samples / "labels.csv").open() as file:
+        rows = csv.DictReader(file)
+        return next(row["id"] for row in rows if row["sleeve"] == "short" and row["category"] == "t-shirt")
+
+
+def cards(page: Page) -> Locator:
+    return page.locator(".st-key-hits .card")
+
+
+def names(page: Page) -> list[str]:
+    return cards(page).locator(".name").all_text_contents()
+
+
+def switch(page: Page, attribute: str) -> None:
+    page.locator(f".st-key-on-{attribute} label").click()
+
+
+def values_of(page: Page, line: int) -> list[str]:
+    """The line-th value on each card, with its mark."""
+    return [card.locator("li").nth(line).inner_text() for card in cards(page).all()]
+
+
+def by_item(visits: Visits, served: str, item: str, rest: str = "", locale: str = "en-GB") -> Page:
+    page = visits.open(f"{served}/?item={item}{rest}", locale)
+    expect(cards(page)).to_have_count(12)
+    return page
+
+
+def settled(page: Page) -> None:
+    """Wait until the server has drawn everything that it draws for what was done last."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def open_list(page: Page, key: str) -> None:
+    """Open a filter's list, in a window so high that nothing scrolls: a list closes when the page does."""
+    page.set_viewport_size({"width": 1280, "height": 2200})
+    settled(page)
+    page.locator(f".st-key-{key}").get_by_role("combobox").click()
+
+
+def saved(download: Download) -> bytes:
+    return download.path().read_bytes()
+
+
+def test_search_by_upload_shows_the_photo_its_cut_out_and_hits(
+    visits: Visits, served: str, sample_photos: list[Path]
+) -> None:
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(sample_photos[3])
+    expect(cards(page)).to_have_count(12)
+    assert names(page)[0] == sample_photos[3].stem
+    expect(cards(page).first.locator(".score")).to_have_text(re.compile(r"Match (99|100)"))
+    expect(page.get_by_alt_text("The photo that is searched with")).to_be_visible()
+    expect(page.get_by_alt_text("The cut-out of the photo")).to_be_visible()
+    expect(page.locator(".st-key-attribute-category .seen")).to_contain_text(re.compile(r"\w+ · \d+ %"))
+    # The address alone brings the same hits to somebody else, who has not got the photo.
+    expect(page).to_have_url(re.compile("seen="))
+    other = visits.open(page.url)
+    expect(other.get_by_text("its photo is not stored")).to_be_visible()
+    expect(cards(other)).to_have_count(12)
+    assert names(other)[:3] == names(page)[:3]
+
+
+def test_the_cut_out_can_be_searched_with(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(sample_photos[0])
+    expect(page.get_by_alt_text("The cut-out of the photo")).to_be_visible()
+    before = parse_qs(urlparse(page.url).query)["seen"]
+    page.get_by_text("Search with the cut-out").click()
+    page.wait_for_function("(before) => !location.search.includes(before)", arg=before[0][:60])
+    expect(cards(page)).to_have_count(12)
+
+
+def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(sample_photos[0])
+    page.get_by_role("button", name="Mark the garment").click()
+    canvas = page.get_by_role("dialog").locator("canvas").last
+    canvas.wait_for()
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 300, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Only a part of the photo is used.")).to_be_visible()
+    expect(cards(page)).to_have_count(12)
+
+
+def test_search_by_item_typed_and_browsed(visits: Visits, served: str, shirt: str) -> None:
+    page = visits.open(served)
+    page.locator(".st-key-source").get_by_text("Catalogue").click()
+    page.get_by_label("Item's ID").fill(shirt)
+    page.get_by_label("Item's ID").press("Enter")
+    expect(cards(page)).to_have_count(12)
+    assert shirt not in names(page)
+    page.get_by_role("button", name="Browse the catalogue").click()
+    page.get_by_role("dialog").get_by_role("button", name="Select").nth(2).click()
+    expect(page).not_to_have_url(re.compile(shirt))
+    expect(cards(page)).to_have_count(12)
+    page.get_by_label("Item's ID").fill("no such item")
+    page.get_by_label("Item's ID").press("Enter")
+    expect(page.get_by_text("There is no item “no such item”")).to_be_visible()
+
+
+def test_two_attributes_with_weights_and_paging(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt)
+    switch(page, "collar")
+    expect(cards(page).first.locator("li")).to_have_count(1)
+    switch(page, "color")
+    expect(cards(page).nth(11).locator("li")).to_have_count(2)
+    equal = names(page)
+    slider = page.get_by_role("slider", name="Weight of Colour")
+    slider.focus()
+    slider.press("End")
+    expect(page).to_have_url(re.compile(r"by=color%3A5|by=color:5"))
+    expect(cards(page).locator(".name").first).to_be_visible()
+    page.get_by_role("button", name="Page 2", exact=True).click()
+    expect(page).to_have_url(re.compile("page=2"))
+    expect(page.get_by_text(re.compile("13–24 of"))).to_be_visible()
+    assert set(names(page)) != set(equal)
+
+
+def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=sleeve")
+    page.locator(".st-key-set-sleeve").get_by_role("combobox").click()
+    page.get_by_role("option", name="Change to: Long").click()
+    expect(page).to_have_url(re.compile("set=sleeve"))
+    expect(cards(page).first.locator("li.same", has_text="Long")).to_be_visible()
+    sleeves = [text for card in cards(page).all() for text in card.locator("li[title=Sleeve]").all_inner_texts()]
+    assert sum("Long" in text for text in sleeves) >= 9
+
+
+def test_filters_count_and_filter(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=color")
+    page.get_by_text("Filters", exact=True).click()
+    open_list(page, "filter-category")
+    page.locator(".st-key-filter-category").get_by_role("combobox").fill("Dress")
+    option = page.get_by_role("option", name=re.compile("Dress"))
+    count = int(re.search(r"\((\d+)\)", option.inner_text())[1])  # type: ignore[index]
+    option.click()
+    expect(page.get_by_text(f"of {count} items")).to_be_visible()
+    expect(page).to_have_url(re.compile("is=category"))
+    page.keyboard.press("Escape")  # closes the list
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.get_by_text("of 156 items")).to_be_visible()
+
+
+def test_metadata_filters_are_escaped_and_nothing_left_says_what_to_do(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=color")
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_text("Filters", exact=True).click()
+    open_list(page, "filter-brand")
+    page.get_by_role("option", name="onerror").click()
+    expect(page.get_by_text("of 78 items")).to_be_visible()
+    assert asked == []
+    nothing = visits.open(f"{served}/?item={shirt}&between=price:1:2")
+    expect(nothing.get_by_text("Nothing in the catalogue passes these filters")).to_be_visible()
+
+
+def test_why_shows_where_the_network_looked(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar&by=color")
+    page.get_by_role("button", name="Why?").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_alt_text(re.compile("Where the network looked for Collar"))).to_have_count(2)
+    dialog.get_by_text("Colour", exact=True).click()
+    expect(dialog.get_by_alt_text(re.compile("Where the network looked for Colour"))).to_have_count(2)
+
+
+def test_more_like_this_makes_a_hit_the_query(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar")
+    hit = names(page)[0]
+    page.get_by_role("button", name="More like this").first.click()
+    expect(page).to_have_url(re.compile(f"item={hit}"))
+    expect(page.get_by_text(f"Item {hit}")).to_be_visible()
+    expect(page).to_have_url(re.compile("by=collar"))
+
+
+def test_selection_is_compared_exported_and_kept_in_the_address(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar")
+    chosen = names(page)[:2]
+    for position in (0, 1):
+        cards_of = page.locator("[class*='st-key-card-']").nth(position)
+        cards_of.get_by_text("Select", exact=True).click()
+        expect(page.get_by_text(f"Selected: {position + 1}")).to_be_visible()
+        settled(page)
+    with page.expect_download() as table:
+        page.get_by_role("button", name="Save as CSV").click()
+    rows = list(csv.DictReader(io.StringIO(saved(table.value).decode("utf-8-sig"))))
+    assert [row["id"] for row in rows] == chosen
+    assert all(row["collar"] for row in rows)
+    with page.expect_download() as sheet:
+        page.get_by_role("button", name="Save as picture sheet").click()
+    with Image.open(io.BytesIO(saved(sheet.value))) as picture:
+        assert picture.format == "PNG"
+        assert picture.width > 500
+    page.get_by_role("button", name="Compare").click()
+    table_shown = page.locator("table.compare")
+    expect(table_shown.locator("img")).to_have_count(3)
+    expect(table_shown.locator("tr")).to_have_count(8)
+    again = visits.open(page.url)
+    expect(again.get_by_text("Selected: 2")).to_be_visible()
+
+
+def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=color")
+    item = names(page)[0]
+    page.get_by_role("button", name="Correct").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox").last.click()
+    page.get_by_role("option", name="Hat").click()
+    dialog.get_by_role("button", name="Save").click()
+    expect(dialog.get_by_text("Enter your name")).to_be_visible()
+    dialog.get_by_label("Your name").fill("Aoi <b>")
+    dialog.get_by_label("Your name").press("Tab")
+    dialog.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved. Filters use it from now on")).to_be_visible()
+    only_hats = visits.open(f"{served}/?item={shirt}&by=color&is=category:hat")
+    expect(cards(only_hats).locator(".name", has_text=item)).to_have_count(1)
+    listed = visits.open(f"{served}/corrections")
+    expect(listed.get_by_text("Aoi <b>")).to_be_visible()
+    with listed.expect_download() as labels:
+        listed.get_by_role("button", name="Export as labels.csv").click()
+    rows = list(csv.DictReader(io.StringIO(saved(labels.value).decode())))
+    assert [(row["id"], row["split"], row["category"], row["collar"]) for row in rows] == [(item, "train", "hat", "")]
+    listed.get_by_role("button", name="Undo").click()
+    expect(listed.get_by_text(re.compile("^Undone 2"))).to_be_visible()
+    only_hats.reload()
+    expect(only_hats.get_by_text("Results")).to_be_visible()
+    expect(cards(only_hats).locator(".name", has_text=item)).to_have_count(0)
+
+
+def test_both_languages(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar", locale="ja-JP")
+    expect(page.locator(".st-key-attributes").get_by_text("襟の形")).to_be_visible()
+    expect(page.get_by_text("重視する項目")).to_be_visible()
+    page.get_by_text("English", exact=True).click()
+    expect(page.get_by_text("What counts")).to_be_visible()
+    expect(page.locator(".st-key-attributes").get_by_text("Collar")).to_be_visible()
+    expect(page).to_have_url(re.compile("by=collar"))
+
+
+@pytest.mark.parametrize("kind", ["damaged", "text", "huge"])
+def test_an_upload_that_is_no_photo(
+    visits: Visits, served: str, sample_photos: list[Path], tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / "photo.png"
+    if kind == "damaged":
+        file = tmp_path / "photo.jpg"
+        file.write_bytes(sample_photos[0].read_bytes()[:900])
+    elif kind == "text":
+        file.write_text("no photo")
+    else:
+        Image.new("1", (9000, 9000)).save(file)
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(file)
+    words = "more than 50 megapixels" if kind == "huge" else "can't be read as a photo"
+    expect(page.get_by_text(words)).to_be_visible()
+    assert str(tmp_path) not in page.content()
+    page.locator("input[type=file]").set_input_files(sample_photos[3])
+    expect(cards(page)).to_have_count(12)
+
+
+def test_two_people_do_not_disturb_each_other(
+    visits: Visits, served: str, sample_photos: list[Path], shirt: str
+) -> None:
+    first = by_item(visits, served, shirt, "&by=collar")
+    second = visits.open(served, locale="ja-JP")
+    second.locator("input[type=file]").set_input_files(sample_photos[3])
+    expect(cards(second)).to_have_count(12)
+    switch(first, "color")
+    switch(second, "pattern")
+    expect(cards(first).nth(11).locator("li")).to_have_count(2)
+    expect(cards(second).nth(11).locator("li")).to_have_count(1)
+    assert names(second)[0] == sample_photos[3].stem
+    expect(first).to_have_url(re.compile(f"item={shirt}"))
+    expect(second.get_by_text("重視する項目")).to_be_visible()
+    expect(first.get_by_text("What counts")).to_be_visible()
+
+
+def test_catalogue_page_and_adding_photos(
+    visits: Visits, shop: Path, tmp_path: Path, sample_photos: list[Path]
+) -> None:
+    copy = Path(shutil.copytree(shop, tmp_path / "catalog"))
+    good, bad = tmp_path / "new <one>.jpg", tmp_path / "bad.jpg"
+    shutil.copy(sample_photos[5], good)
+    bad.write_bytes(b"no photo")
+    with served_page(copy) as address:
+        page = visits.open(f"{address}/catalogue")
+        expect(page.get_by_text("How many items have which value")).to_be_visible()
+        expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("157")
+        page.locator("input[type=file]").set_input_files([good, bad])
+        page.get_by_role("button", name="Add 2 photos").click()
+        expect(page.get_by_text("1 photos were added and can be searched.")).to_be_visible()
+        expect(page.get_by_text(re.compile("Not added: bad.jpg"))).to_be_visible()
+        expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("158")
+        by_item(visits, address, "new-one")
+        visits.close()
+
+
+def test_read_only_and_the_language_of_the_setting(visits: Visits, shop: Path, shirt: str) -> None:
+    with served_page(shop, "--read-only", "--language", "ja") as address:
+        page = by_item(visits, address, shirt)
+        expect(page.get_by_text("閲覧専用です")).to_be_visible()
+        expect(page.get_by_role("button", name="値を修正")).to_have_count(0)
+        page.goto(f"{address}/catalogue")
+        expect(page.get_by_text("値ごとの商品数")).to_be_visible()
+        expect(page.locator("input[type=file]")).to_have_count(0)
+        visits.close()
+
+
+def test_empty_and_missing_catalogues_say_what_to_do(visits: Visits, embedder: Embedder, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "broken.jpg").write_bytes(b"no photo")
+    build([photos], tmp_path / "catalog", embedder)
+    with served_page(tmp_path / "catalog") as address:
+        page = visits.open(address)
+        expect(page.get_by_text("The catalogue holds no items yet.")).to_be_visible()
+        page.get_by_role("link", name="Catalogue").click()
+        expect(page.get_by_text("Photos that could not be used")).to_be_visible()
+        assert str(tmp_path) not in page.content()
+        visits.close()
+    with served_page(tmp_path / "nowhere") as address:
+        page = visits.open(address)
+        expect(page.get_by_text("There is no catalogue yet.")).to_be_visible()
+        assert str(tmp_path) not in page.content()
+        visits.close()
+
+
+def test_the_page_can_be_used_by_keyboard_on_a_tablet(visits: Visits, served: str, shirt: str) -> None:
+    page = visits.open(f"{served}/?item={shirt}", width=1024)
+    expect(cards(page)).to_have_count(12)
+    box = page.locator(".st-key-on-collar input")
+    box.focus()
+    page.keyboard.press("Space")
+    expect(page).to_have_url(re.compile("by=collar"))
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert all(page.locator("img").evaluate_all("(all) => all.map((one) => Boolean(one.alt))"))

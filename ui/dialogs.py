@@ -1,0 +1,302 @@
+"""What opens over the page: why a hit is here, a comparison, a correction, marking the garment, browsing."""
+
+import html
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+from streamlit_drawable_canvas import st_canvas
+
+from retrieval import staff
+from retrieval.search import Answer, Garment
+from retrieval.staff import Hit
+from ui.images import data_address, heat, jpeg
+from ui.problems import one_line
+from ui.state import OwnPhoto, Page, garment, own_photo, search, search_with_item, thumbnail
+from ui.texts import plain
+
+AT_ONCE = 4  # items side by side
+WHY_WIDTH = 380  # pixels
+CANVAS = 560  # pixels, the longer side
+KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
+BROWSED = 12
+
+
+def _open(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "medium", "large"]) -> None:
+    """Open a dialog; what goes wrong in it is one line there."""
+
+    @st.dialog(title, width=width)
+    def show() -> None:
+        with one_line(page.texts):
+            draw()
+
+    show()
+
+
+def why(page: Page, answer: Answer, hit: Hit) -> None:
+    """Show where the network looked for an attribute, on the query and on a hit."""
+    texts = page.texts
+
+    def draw() -> None:
+        keys = list(answer.weights)
+        key = st.segmented_control(
+            texts("why.attribute"),
+            keys,
+            default=keys[0],
+            required=True,
+            format_func=lambda one: texts.attribute(page.service.schema[one]),
+            key="why-attribute",
+        )
+        attribute = page.service.schema[key or keys[0]]
+        name, seen = texts.attribute(attribute), hit.attributes[attribute.key]
+        wanted = texts.value(attribute, answer.values.get(attribute.key, ""))
+        st.markdown(
+            texts(
+                "why.explain",
+                name=plain(name),
+                query=plain(wanted),
+                hit=plain(texts.value(attribute, seen.value)),
+                score=f"{seen.score:.2f}",
+            )
+        )
+        left, right = st.columns(2)
+        own, query = own_photo(), garment(page)
+        source = own.used if own else query.photo if query else None
+        matte = own.matte if own and own.use_cut else None
+        with st.spinner(texts("why.looking")):
+            if source is None:
+                left.info(texts("why.no_photo"))
+            else:
+                with left, one_line(texts, "unexpected"):
+                    picture = heat(staff.where_it_looked(page.service, source, attribute.key, matte))
+                    words = texts("why.query")
+                    st.image(picture, caption=words, alt=texts("why.alt", name=name, what=words), width=WHY_WIDTH)
+            words = texts("why.hit", id=hit.id)
+            with right:
+                try:
+                    picture = heat(staff.where_it_looked(page.service, Path(hit.photo), attribute.key))
+                except ValueError:
+                    st.info(texts("why.gone"))
+                else:
+                    what = texts("why.alt", name=name, what=words)
+                    st.image(picture, caption=plain(words), alt=what, width=WHY_WIDTH)
+
+    _open(page, texts("why.heading", id=plain(hit.id)), draw, "large")
+
+
+def compare(page: Page, answer: Answer, seen: Garment) -> None:
+    """Show the query and selected items side by side, attribute by attribute."""
+    texts = page.texts
+
+    def draw() -> None:
+        hits = answer.hits[:AT_ONCE]
+        gone = len(search(page).kept) - len(answer.hits)
+        if gone > 0:
+            st.caption(texts("selection.gone", count=gone))
+        if len(answer.hits) > AT_ONCE:
+            st.caption(texts("selection.compare_hint", count=AT_ONCE))
+        st.html(_comparison(page, answer, hits, seen))
+        st.caption(f"{texts('selection.same')}  ·  {texts('selection.differ')}")
+
+    _open(page, texts("selection.compare"), draw, "large")
+
+
+def _comparison(page: Page, answer: Answer, hits: list[Hit], seen: Garment) -> str:
+    texts = page.texts
+    names = [texts("selection.query"), *(hit.id for hit in hits)]
+    pictures = [_query_picture(page, seen), *(_picture(page, hit.photo, hit.id) for hit in hits)]
+    head = "".join(
+        f"<td>{picture}<div class='name'>{html.escape(name)}</div></td>"
+        for name, picture in zip(names, pictures, strict=True)
+    )
+    wanted = answer.values | search(page).change
+    lines = [f"<tr><th></th>{head}</tr>"]
+    for attribute in page.service.schema.attributes:
+        key = attribute.key
+        cells = [f"<td class='plain'>{html.escape(texts.value(attribute, wanted.get(key, '')))}</td>"]
+        for hit in hits:
+            one = hit.attributes[key]
+            same = one.value == wanted.get(key, "")
+            words = f"{'✓' if same else '≠'} {texts.value(attribute, one.value)}"
+            cells.append(f"<td class='{'same' if same else 'other'}'>{html.escape(words)} · {one.score:.2f}</td>")
+        lines.append(f"<tr><th scope='row'>{html.escape(texts.attribute(attribute))}</th>{''.join(cells)}</tr>")
+    return f"<table class='compare'>{''.join(lines)}</table>"
+
+
+def _query_picture(page: Page, seen: Garment) -> str:
+    own = own_photo()
+    if own is not None:
+        return f"<img src='{data_address(jpeg(own.used))}' alt='{html.escape(page.texts('query.photo_alt'))}'>"
+    return _picture(page, str(seen.photo), seen.item or "") if seen.photo else ""
+
+
+def _picture(page: Page, photo: str, item: str) -> str:
+    content = thumbnail(page.catalog, staff.state(page.service), photo, False, page)
+    words = html.escape(page.texts("why.hit", id=item))
+    return f"<img src='{data_address(content)}' alt='{words}'>" if content else ""
+
+
+def correct(page: Page, item: str) -> None:
+    """Let somebody correct a value of an item."""
+    texts, schema = page.texts, page.service.schema
+
+    def draw() -> None:
+        known = page.service.item(item)
+        key = st.selectbox(
+            texts("correct.attribute"),
+            schema.keys,
+            format_func=lambda one: texts.attribute(schema[one]),
+            key="correct-attribute",
+        )
+        attribute, now = schema[key], known.values.get(key, "")
+        st.markdown(texts("correct.now", value=f"**{plain(texts.value(attribute, now))}**"))
+        values = ["", *attribute.values]
+        value = st.selectbox(
+            texts("correct.value"),
+            values,
+            index=values.index(now) if now in values else 0,
+            format_func=lambda one: texts.value(attribute, one),
+            key=f"correct-value-{key}",
+        )
+        signed_in = str(st.user.get("email") or "") if st.user.get("is_logged_in") else ""
+        who = signed_in or st.text_input(
+            texts("correct.who"), value=st.session_state.get("who", ""), max_chars=100, key="correct-who"
+        )
+        if st.button(texts("correct.save"), type="primary", key="correct-save"):
+            if not who.strip():
+                st.error(texts("correct.who_missing"))
+            elif value == now:
+                st.info(texts("correct.same"))
+            else:
+                with one_line(texts):
+                    st.session_state["who"] = who.strip()
+                    staff.correct(page.service, item, key, value, who.strip())
+                    st.session_state["toast"] = texts("correct.saved")
+                    st.rerun()
+
+    _open(page, texts("correct.heading", id=plain(item)), draw, "small")
+
+
+def browse(page: Page) -> None:
+    """Let the user take an item from the catalogue, page by page, by category."""
+    texts = page.texts
+
+    def draw() -> None:
+        category = page.service.schema.attributes[0]
+        value = st.selectbox(
+            texts.attribute(category),
+            ["", *category.values],
+            format_func=lambda one: texts.value(category, one) if one else texts("filters.any"),
+            key="browse-category",
+        )
+        where = f'{category.key}="{value}"' if value else None
+        _, total = staff.items_page(page.service, where, 0, 0)
+        number = st.pagination(max(1, -(-total // BROWSED)), key=f"browse-page-{value}")
+        items, _ = staff.items_page(page.service, where, BROWSED * (number - 1), BROWSED)
+        with st.container(horizontal=True, gap="small"):
+            for item, photo in items:
+                with st.container(border=True, width=150, key=f"card-browse-{item}"):
+                    picture = _picture(page, photo, item)
+                    st.html(f"<div class='card'>{picture}<div class='name'>{html.escape(item)}</div></div>")
+                    if st.button(texts("results.select"), key=f"take-{item}", width="stretch"):
+                        search_with_item(page, item)
+                        st.rerun()
+
+    _open(page, texts("query.browse"), draw, "large")
+
+
+def mark(page: Page) -> None:
+    """Let the user draw a box around the garment, or paint what to keep and what to drop."""
+    texts = page.texts
+
+    def draw() -> None:
+        from ui.query_panel import look_again
+
+        own = own_photo()
+        if own is None:
+            return
+        tools = ("crop", "keep", "drop")
+        tool = st.segmented_control(
+            texts("mark.tool"),
+            tools,
+            default="crop",
+            required=True,
+            format_func=lambda one: texts(f"mark.{one}"),
+            key="mark-tool",
+            label_visibility="collapsed",
+        )
+        st.caption(texts(f"mark.{tool}_hint"))
+        st.space("small")  # the canvas shows its own buttons there
+        picture = own.whole if tool == "crop" else own.used
+        scale = min(1.0, CANVAS / max(picture.size))
+        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+        brush = 3 if tool == "crop" else st.slider(texts("mark.brush"), 5, 60, 24, key="mark-brush")
+        drawn = st_canvas(
+            fill_color="rgba(0,0,0,0)",
+            stroke_width=brush,
+            stroke_color={"crop": CROP, "keep": KEEP, "drop": DROP}[tool or "crop"],
+            background_image=picture.resize(size),
+            width=size[0],
+            height=size[1],
+            drawing_mode="rect" if tool == "crop" else "freedraw",
+            return_image_data=tool != "crop",
+            key=f"canvas-{'crop' if tool == 'crop' else 'brush'}",
+        )
+        with st.container(horizontal=True):
+            if st.button(texts("mark.apply"), type="primary", key="mark-apply"):
+                if tool == "crop":
+                    _crop(own, _last_box(drawn.json_data, scale))
+                else:
+                    _brush(own, drawn.image_data)
+                with st.spinner(texts("query.looking")):
+                    look_again(page, own)
+                st.rerun()
+            if st.button(texts("mark.whole"), key="mark-whole"):
+                _crop(own, None)
+                own.use_cut = False
+                with st.spinner(texts("query.looking")):
+                    look_again(page, own)
+                st.rerun()
+
+    _open(page, texts("mark.heading"), draw, "medium")
+
+
+def _last_box(drawing: dict[str, list[dict[str, float]]] | None, scale: float) -> tuple[int, int, int, int] | None:
+    """The last box that was drawn, in the photo's pixels; None if there is none worth the name."""
+    boxes = (drawing or {}).get("objects", [])
+    if not boxes:
+        return None
+    box = boxes[-1]
+    width, height = box["width"] * box.get("scaleX", 1), box["height"] * box.get("scaleY", 1)
+    left = box["left"] - (width / 2 if str(box.get("originX")) == "center" else 0)
+    top = box["top"] - (height / 2 if str(box.get("originY")) == "center" else 0)
+    if width < 8 or height < 8:
+        return None
+    return round(left / scale), round(top / scale), round((left + width) / scale), round((top + height) / scale)
+
+
+def _crop(own: OwnPhoto, box: tuple[int, int, int, int] | None) -> None:
+    """Use a part of the photo only, or the whole again; what was painted on another part no longer holds."""
+    own.used = own.whole
+    if box is not None:
+        left, top = max(0, box[0]), max(0, box[1])
+        right, bottom = min(own.whole.width, box[2]), min(own.whole.height, box[3])
+        if right - left > 8 and bottom - top > 8:
+            own.used = own.whole.crop((left, top, right, bottom))
+    own.matte = own.keep = own.drop = None
+
+
+def _brush(own: OwnPhoto, painted: NDArray[np.uint8] | None) -> None:
+    """Take what was painted in green as kept and in red as dropped; the cut-out is then searched with."""
+    if painted is None:
+        return
+    inside = painted[..., 3] > 100
+    green = painted[..., 1] > painted[..., 0]
+    for name, region in (("keep", inside & green), ("drop", inside & ~green)):
+        mask = Image.fromarray(region.astype(np.uint8) * 255).resize(own.used.size, Image.Resampling.NEAREST)
+        setattr(own, name, np.asarray(mask, np.float32) / 255 if region.any() else None)
+    own.matte, own.use_cut = None, True

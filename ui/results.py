@@ -1,0 +1,250 @@
+"""What was found: cards with score and values, paging, and the selection with its exports."""
+
+import csv
+import html
+import io
+from dataclasses import replace
+
+import streamlit as st
+
+from retrieval.search import Answer, Garment, Query
+from retrieval.sheet import SheetRow, draw_sheet
+from retrieval.staff import has_cut_out, items_page
+from ui import dialogs
+from ui.address import LAST_PAGE, Search, where_text
+from ui.images import data_address, png
+from ui.problems import one_line
+from ui.state import Page, change_search, count_items, search, search_with_item, thumbnail
+from ui.texts import Texts
+
+PER_PAGE = 12
+CARD_WIDTH = 196  # pixels
+PAGING_WIDTH = 340
+
+
+def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
+    """Search and draw the hits; without a query, say how to begin."""
+    texts = page.texts
+    if seen is None:
+        st.subheader(texts("results.heading"))
+        st.info(texts("results.start"), icon=":material/west:")
+        _show_examples(page, state)
+        return
+    with one_line(texts):
+        now = search(page)
+        answer = page.service.search(_query(page, seen, PER_PAGE * now.page))
+        total = count_items(page.catalog, state, _where_without_query(now), page)
+        _show_heading(page, answer, total)
+        for key in answer.weights:
+            if not seen.values.get(key) and key not in now.change:
+                name = texts.attribute(page.service.schema[key])
+                st.caption(f":material/info: {texts('results.remark_missing', name=name)}")
+        if not answer.hits:
+            st.info(texts("results.none"), icon=":material/filter_alt_off:")
+        with st.container(horizontal=True, gap="small", key="hits"):
+            for hit in answer.hits[PER_PAGE * (now.page - 1) :]:
+                with st.container(border=True, width=CARD_WIDTH, key=f"card-{hit.id}"):
+                    _show_card(page, answer, hit.id, hit.photo, state)
+        _show_selection(page, seen)
+
+
+def _where_without_query(now: Search) -> str | None:
+    """The filters, and that the query itself is no hit."""
+    parts = [where_text(now)]
+    if now.item is not None:
+        parts.append(f"not ({where_text(Search(filters={'id': (now.item,)}))})")
+    return " and ".join(part for part in parts if part) or None
+
+
+def wanted_values(page: Page, answer: Answer) -> dict[str, str]:
+    """The values that are looked for: those of the query, and those asked for in their place."""
+    return answer.values | search(page).change
+
+
+def _query(page: Page, seen: Garment, count: int) -> Query:
+    now = search(page)
+    # Where only other values are asked for, all that the garment has counts beside them.
+    by = {} if set(now.weights) == set(now.change) else now.weights
+    return Query(garment=seen, by=by, change=now.change, where=where_text(now), k=count)
+
+
+def _show_heading(page: Page, answer: Answer, total: int) -> None:
+    texts, now = page.texts, search(page)
+    first = PER_PAGE * (now.page - 1) + 1
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.subheader(texts("results.heading"), width="content")
+        if answer.hits:
+            words = texts("results.range", start=first, stop=len(answer.hits), total=f"{total:,}")
+            st.html(f"<div class='seen' role='status'>{html.escape(words)}</div>", width="content")
+        if answer.hits and has_cut_out(page.service, answer.hits[0].photo):
+            st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
+            st.toggle(texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
+        pages = min(-(-total // PER_PAGE), LAST_PAGE)
+        if pages > 1:
+            number = min(now.page, pages)
+            key = f"page-{number}-of-{pages}"
+            st.pagination(
+                pages,
+                default=number,
+                key=key,
+                width=PAGING_WIDTH,
+                on_change=lambda: change_search(page, page=st.session_state[key]),
+            )
+
+
+def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[str, int, int]) -> None:
+    texts = page.texts
+    hit = next(one for one in answer.hits if one.id == item)
+    wanted = wanted_values(page, answer)
+    rows, words = [], []
+    # What was asked to be different comes first.
+    for key in sorted(answer.weights, key=lambda one: one not in search(page).change):
+        attribute, value = page.service.schema[key], hit.attributes[key].value
+        name = texts.value(attribute, value)
+        same = value == wanted.get(key, "")
+        words.append(name)
+        mark = "✓" if same else "≠"
+        label = texts("results.same_mark" if same else "results.other_mark")
+        rows.append(
+            f"<li class='{'same' if same else 'other'}' title='{html.escape(texts.attribute(attribute))}'>"
+            f"<span aria-label='{html.escape(label)}'>{mark}</span> {html.escape(name)}</li>"
+        )
+    st.html(
+        "<div class='card'>"
+        + _picture(page, photo, texts("results.alt", id=item, values=", ".join(words)), state)
+        + f"<div class='head'><span class='score' title='{html.escape(texts('results.score_help'))}'>"
+        + html.escape(texts("results.score", score=score_text(hit.score)))
+        + f"</span></div><div class='name' title='{html.escape(item)}'>{html.escape(item)}</div>"
+        + f"<ul>{''.join(rows)}</ul></div>"
+    )
+    st.button(
+        texts("results.more_like_this"),
+        icon=":material/search:",
+        key=f"more-{item}",
+        width="stretch",
+        on_click=search_with_item,
+        args=(page, item),
+    )
+    with st.container(horizontal=True, gap="xsmall"):
+        if st.button(texts("results.why"), key=f"why-{item}", width="stretch"):
+            dialogs.why(page, answer, hit)
+        if not page.settings.read_only and st.button(texts("results.correct"), key=f"correct-{item}", width="stretch"):
+            dialogs.correct(page, item)
+    st.session_state[f"kept-{item}"] = item in search(page).kept
+    st.checkbox(texts("results.select"), key=f"kept-{item}", on_change=_keep, args=(page, item))
+
+
+def _show_cut_outs() -> None:
+    # Kept apart from the switch, whose own state goes when another page is looked at.
+    st.session_state["cut-outs"] = st.session_state["cut-outs-shown"]
+
+
+def score_text(score: float) -> str:
+    """A score as people read it: 100 is alike in everything that counts."""
+    return str(max(0, round(100 * score)))
+
+
+def _picture(page: Page, photo: str, alt: str, state: tuple[str, int, int]) -> str:
+    content = thumbnail(page.catalog, state, photo, st.session_state.get("cut-outs", True), page)
+    if content is None:
+        return f"<div class='missing'>{html.escape(page.texts('results.no_picture'))}</div>"
+    return f"<img src='{data_address(content)}' alt='{html.escape(alt)}'>"
+
+
+def _keep(page: Page, item: str) -> None:
+    now = search(page)
+    kept = tuple(one for one in now.kept if one != item)
+    if st.session_state[f"kept-{item}"]:
+        kept = (*kept, item)
+    change_search(page, kept=kept, page=now.page)
+
+
+def _show_selection(page: Page, seen: Garment) -> None:
+    texts, now = page.texts, search(page)
+    if not now.kept:
+        return
+    # What the downloads need is fixed here: they are made when somebody asks for them, outside of this run.
+    query = _query_of_kept(page, seen)
+    with st.container(horizontal=True, vertical_alignment="center", border=True, key="selection"):
+        st.markdown(f"**{texts('selection.heading', count=len(now.kept))}**", width="content")
+        if st.button(texts("selection.compare"), icon=":material/compare:", key="compare", type="primary"):
+            dialogs.compare(page, page.service.search(query), seen)
+        st.download_button(
+            texts("selection.table"),
+            lambda: selection_csv(page, page.service.search(query)),
+            "selection.csv",
+            "text/csv",
+            key="save-csv",
+            icon=":material/table:",
+            on_click="ignore",
+        )
+        st.download_button(
+            texts("selection.sheet"),
+            lambda: selection_sheet(page, query),
+            "selection.png",
+            "image/png",
+            key="save-sheet",
+            icon=":material/imagesmode:",
+            on_click="ignore",
+        )
+        st.button(
+            texts("selection.clear"),
+            key="clear-selection",
+            type="tertiary",
+            on_click=change_search,
+            args=(page,),
+            kwargs={"kept": (), "page": now.page},
+        )
+
+
+def _query_of_kept(page: Page, seen: Garment) -> Query:
+    """Asks for the selected items with their scores, whatever the filters say now."""
+    kept = search(page).kept
+    condition = where_text(Search(filters={"id": kept}))
+    return replace(_query(page, replace(seen, item=None), len(kept)), where=condition)
+
+
+def selection_csv(page: Page, answer: Answer) -> bytes:
+    """The selection as CSV that spreadsheet programs open: id, score, and each attribute's value and similarity.
+
+    Cells that such a program would take for a formula are led by an apostrophe.
+    """
+    texts: Texts = page.texts
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\r\n")
+    keys = page.service.schema.keys
+    writer.writerow(["id", "score", *keys, *(f"{key}.similarity" for key in keys)])
+    for hit in answer.hits:
+        values = [texts.value(page.service.schema[key], hit.attributes[key].value) for key in keys]
+        similar = [f"{hit.attributes[key].score:.3f}" for key in keys]
+        name = f"'{hit.id}" if hit.id[:1] in "=+-@\t" else hit.id
+        writer.writerow([name, f"{hit.score:.4f}", *values, *similar])
+    return text.getvalue().encode("utf-8-sig")
+
+
+def selection_sheet(page: Page, query: Query) -> bytes:
+    """The query and the selected items as a picture, PNG."""
+    answer = page.service.search(query)
+    photo = query.garment.photo if query.garment else None
+    return png(
+        draw_sheet([SheetRow("erimoto", photo, answer.values | query.change, tuple(answer.weights), answer.hits)])
+    )
+
+
+def _show_examples(page: Page, state: tuple[str, int, int]) -> None:
+    """A few items to begin with."""
+    items, _ = items_page(page.service, None, 0, 6)
+    st.caption(page.texts("results.examples"))
+    with st.container(horizontal=True, gap="small", key="examples"):
+        for item, photo in items:
+            with st.container(border=True, width=CARD_WIDTH, key=f"card-example-{item}"):
+                name = page.texts("query.now_item", id=item)
+                picture = _picture(page, photo, name, state)
+                st.html(f"<div class='card'>{picture}<div class='name'>{html.escape(item)}</div></div>")
+                st.button(
+                    page.texts("results.more_like_this"),
+                    key=f"example-{item}",
+                    width="stretch",
+                    on_click=search_with_item,
+                    args=(page, item),
+                )

@@ -1,0 +1,140 @@
+"""What one person has asked for, and the service that all people share."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from retrieval import staff
+from retrieval.search import Garment, SearchService
+from retrieval.staff import Column
+from ui.address import Search, decode_garment, encode_garment, from_address, to_address
+from ui.settings import Settings
+from ui.texts import Texts
+
+
+@dataclass(frozen=True)
+class Page:
+    """What every part of the page needs."""
+
+    service: SearchService
+    texts: Texts
+    settings: Settings
+
+    @property
+    def catalog(self) -> str:
+        """The catalogue's folder; for caching, never for showing."""
+        return str(self.service.catalog.folder)
+
+
+@dataclass
+class OwnPhoto:
+    """A photo that this person sent.
+
+    `whole` is all of it, `used` the part that is searched with; `keep` and `drop` are corrections of the matte, (H, W).
+    """
+
+    whole: Image.Image
+    used: Image.Image
+    garment: Garment
+    matte: NDArray[np.float32] | None = None
+    found: bool = True
+    keep: NDArray[np.float32] | None = None
+    drop: NDArray[np.float32] | None = None
+    use_cut: bool = False
+
+
+@st.cache_resource(show_spinner=False)
+def open_service(folder: Path) -> SearchService:
+    """The one service for everybody: one model in memory. Raises ValueErrors if the catalogue can't be opened."""
+    return SearchService.open(folder)
+
+
+def search(page: Page) -> Search:
+    """This person's search; at the start what the address holds."""
+    if "search" not in st.session_state:
+        parameters = {key: st.query_params.get_all(key) for key in st.query_params}
+        st.session_state["search"] = from_address(parameters, page.service.schema)
+    found: Search = st.session_state["search"]
+    return found
+
+
+def change_search(page: Page, /, **fields: Any) -> None:
+    """Change fields of this person's search; the first page of hits comes next unless a page is given."""
+    st.session_state["search"] = replace(search(page), **{"page": 1, **fields})
+
+
+def write_address(page: Page) -> None:
+    """Bring the address up to date with the search."""
+    wanted = to_address(search(page))
+    if {key: st.query_params.get_all(key) for key in st.query_params} != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def own_photo() -> OwnPhoto | None:
+    """The photo that this person sent last, if any."""
+    found: OwnPhoto | None = st.session_state.get("photo")
+    return found
+
+
+def search_with_photo(page: Page, photo: OwnPhoto) -> None:
+    """Make a photo the query."""
+    st.session_state["photo"] = photo
+    fingerprint = page.service.catalog.model.fingerprint
+    change_search(page, item=None, seen=encode_garment(photo.garment, page.service.schema, fingerprint))
+
+
+def search_with_item(page: Page, item: str) -> None:
+    """Make an item the query."""
+    st.session_state["photo"] = None
+    st.session_state["rerun"] = True
+    change_search(page, item=item, seen=None)
+
+
+def take_rerun_request() -> bool:
+    """Whether the query itself was changed from within a part of the page, so that all of it is to be drawn anew."""
+    return bool(st.session_state.pop("rerun", False))
+
+
+def garment(page: Page) -> Garment | None:
+    """The query's garment; None if nothing is searched with. Raises ValueErrors if it can't be had any more."""
+    now = search(page)
+    if now.item is not None:
+        return page.service.item(now.item)
+    if now.seen is None:
+        return None
+    photo = own_photo()
+    if photo is not None:
+        return photo.garment
+    model = page.service.catalog.model
+    return decode_garment(now.seen, page.service.schema, model.blocks, model.fingerprint)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def value_counts(
+    catalog: str, state: tuple[str, int, int], where: str | None, _page: Page
+) -> dict[str, dict[str, int]]:
+    """Items by value of each attribute; counted once until the catalogue or a correction changes."""
+    return staff.value_counts(_page.service, where)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def columns(catalog: str, state: tuple[str, int, int], where: str | None, _page: Page) -> list[Column]:
+    """The metadata's columns with counts; as `value_counts`."""
+    return staff.columns(_page.service, where)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def count_items(catalog: str, state: tuple[str, int, int], where: str | None, _page: Page) -> int:
+    """How many items pass the filters; as `value_counts`."""
+    return staff.items_page(_page.service, where, 0, 0)[1]
+
+
+@st.cache_data(show_spinner=False, max_entries=4000)
+def thumbnail(catalog: str, state: tuple[str, int, int], photo: str, cut_out: bool, _page: Page) -> bytes | None:
+    """The small picture of a photo."""
+    return staff.thumbnail(_page.service, photo, cut_out)
