@@ -27,8 +27,8 @@ UPLOADS, SWITCHES = 12, 20
 
 # Resolves with the milliseconds from the moment when it was armed to a page whose 12 cards show what is expected.
 WATCH = """
-([lines, first]) => new Promise((resolve) => {
-  const began = window.began
+([lines, first]) => new Promise((resolve, reject) => {
+  const began = window.began, called = performance.now()
   const look = () => {
     const cards = [...document.querySelectorAll(".card")]
     const drawn = cards.length === 12
@@ -37,6 +37,7 @@ WATCH = """
       && (!first || cards[0].querySelector(".name").textContent === first)
       && !document.querySelector('[data-stale="true"] .card')
     if (drawn) resolve(performance.now() - began)
+    else if (performance.now() - called > 60000) reject(new Error("the hits are not drawn after a minute"))
     else requestAnimationFrame(look)
   }
   look()
