@@ -23,6 +23,7 @@ AT_ONCE = 4  # items side by side
 WHY_WIDTH = 380  # pixels
 CANVAS = 560  # pixels, the longer side
 KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
+PAINTED = 100  # of 255, the opacity from which a place counts as painted
 BROWSED = 12
 
 
@@ -246,12 +247,16 @@ def mark(page: Page) -> None:
             return_image_data=tool != "crop",
             key=f"canvas-{'crop' if tool == 'crop' else 'brush'}",
         )
+        box = _last_box(drawn.json_data, scale) if tool == "crop" else None
+        painted = _painted(drawn.image_data) if tool != "crop" else None
         with st.container(horizontal=True):
-            if st.button(texts("mark.apply"), type="primary", key="mark-apply"):
-                if tool == "crop":
-                    _crop(own, _last_box(drawn.json_data, scale))
+            # Nothing to apply before something is drawn; else a quick click would silently do nothing.
+            drawn_nothing = box is None and painted is None
+            if st.button(texts("mark.apply"), type="primary", key="mark-apply", disabled=drawn_nothing):
+                if painted is None:
+                    _crop(own, box)
                 else:
-                    _brush(own, drawn.image_data)
+                    _brush(own, painted)
                 with st.spinner(texts("query.looking")):
                     look_again(page, own)
                 st.rerun()
@@ -290,11 +295,14 @@ def _crop(own: OwnPhoto, box: tuple[int, int, int, int] | None) -> None:
     own.matte = own.keep = own.drop = None
 
 
-def _brush(own: OwnPhoto, painted: NDArray[np.uint8] | None) -> None:
+def _painted(picture: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
+    """The canvas's picture (H, W, 4), or None if nothing is painted on it."""
+    return picture if picture is not None and (picture[..., 3] > PAINTED).any() else None
+
+
+def _brush(own: OwnPhoto, painted: NDArray[np.uint8]) -> None:
     """Take what was painted in green as kept and in red as dropped; the cut-out is then searched with."""
-    if painted is None:
-        return
-    inside = painted[..., 3] > 100
+    inside = painted[..., 3] > PAINTED
     green = painted[..., 1] > painted[..., 0]
     for name, region in (("keep", inside & green), ("drop", inside & ~green)):
         mask = Image.fromarray(region.astype(np.uint8) * 255).resize(own.used.size, Image.Resampling.NEAREST)

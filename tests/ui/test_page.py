@@ -15,8 +15,6 @@ from playwright.sync_api import Download, Locator, Page, expect
 from retrieval.build import build
 from retrieval.embedder import Embedder
 
-pytestmark = pytest.mark.flaky(reruns=2)
-
 
 @pytest.fixture(scope="session")
 def shirt(samples: Path) -> str:
@@ -54,6 +52,16 @@ def settled(page: Page) -> None:
     expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning")
 
 
+def with_filters(visits: Visits, served: str, item: str) -> Page:
+    """The page with its filters open, in a window so high that nothing scrolls: a list closes when the page does."""
+    page = by_item(visits, served, item, "&by=color")
+    page.set_viewport_size({"width": 1280, "height": 2200})
+    page.get_by_text("Filters", exact=True).click()
+    page.locator(".st-key-filter-brand").get_by_role("combobox").hover()  # waits until the filters stand still
+    settled(page)
+    return page
+
+
 def saved(download: Download) -> bytes:
     return download.path().read_bytes()
 
@@ -84,6 +92,26 @@ def test_the_cut_out_can_be_searched_with(visits: Visits, served: str, sample_ph
     before = parse_qs(urlparse(page.url).query)["seen"]
     page.get_by_text("Search with the cut-out").click()
     page.wait_for_function("(before) => !location.search.includes(before)", arg=before[0][:60])
+    expect(cards(page)).to_have_count(12)
+
+
+def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(sample_photos[0])
+    expect(page.get_by_alt_text("The cut-out of the photo")).to_be_visible()
+    page.get_by_role("button", name="Mark the garment").click()
+    canvas = page.get_by_role("dialog").locator("canvas").last
+    canvas.hover()  # waits until the dialog stands still
+    expect(page.get_by_role("button", name="Apply")).to_be_disabled()
+    settled(page)
+    box = canvas.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 40, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 200, box["y"] + 300, steps=5)
+    page.mouse.up()
+    page.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Only a part of the photo is used.")).to_be_visible()
     expect(cards(page)).to_have_count(12)
 
 
@@ -129,6 +157,32 @@ def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> Non
     expect(cards(page).first.locator("li.same", has_text="Long")).to_be_visible()
     sleeves = [text for card in cards(page).all() for text in card.locator("li[title=Sleeve]").all_inner_texts()]
     assert sum("Long" in text for text in sleeves) >= 9
+
+
+def test_filters_count_and_filter(visits: Visits, served: str, shirt: str) -> None:
+    page = with_filters(visits, served, shirt)
+    page.locator(".st-key-filter-category").get_by_role("combobox").click()
+    page.locator(".st-key-filter-category").get_by_role("combobox").fill("Dress")
+    option = page.get_by_role("option", name=re.compile("Dress"))
+    count = int(re.search(r"\((\d+)\)", option.inner_text())[1])  # type: ignore[index]
+    option.click()
+    expect(page.get_by_text(f"of {count} items")).to_be_visible()
+    expect(page).to_have_url(re.compile("is=category"))
+    page.keyboard.press("Escape")  # closes the list
+    page.get_by_role("button", name="Clear filters").click()
+    expect(page.get_by_text("of 156 items")).to_be_visible()
+
+
+def test_metadata_filters_are_escaped_and_nothing_left_says_what_to_do(visits: Visits, served: str, shirt: str) -> None:
+    page = with_filters(visits, served, shirt)
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.locator(".st-key-filter-brand").get_by_role("combobox").click()
+    page.get_by_role("option", name="onerror").click()
+    expect(page.get_by_text("of 78 items")).to_be_visible()
+    assert asked == []
+    nothing = visits.open(f"{served}/?item={shirt}&between=price:1:2")
+    expect(nothing.get_by_text("Nothing in the catalogue passes these filters")).to_be_visible()
 
 
 def test_why_shows_where_the_network_looked(visits: Visits, served: str, shirt: str) -> None:
