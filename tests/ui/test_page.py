@@ -57,9 +57,16 @@ def with_filters(visits: Visits, served: str, item: str) -> Page:
     page = by_item(visits, served, item, "&by=color")
     page.set_viewport_size({"width": 1280, "height": 2200})
     page.get_by_text("Filters", exact=True).click()
-    page.locator(".st-key-filter-brand").get_by_role("combobox").hover()  # waits until the filters stand still
-    settled(page)
     return page
+
+
+def open_list(page: Page, place: Locator, typed: str = "") -> None:
+    """Open a place's list once it stands still and the page is drawn, since it closes when either changes; type."""
+    box = place.get_by_role("combobox").last
+    box.hover()
+    settled(page)
+    box.click()
+    box.fill(typed)
 
 
 def saved(download: Download) -> bytes:
@@ -151,7 +158,7 @@ def test_two_attributes_with_weights_and_paging(visits: Visits, served: str, shi
 
 def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> None:
     page = by_item(visits, served, shirt, "&by=sleeve")
-    page.locator(".st-key-set-sleeve").get_by_role("combobox").click()
+    open_list(page, page.locator(".st-key-set-sleeve"))
     page.get_by_role("option", name="Change to: Long").click()
     expect(page).to_have_url(re.compile("set=sleeve"))
     expect(cards(page).first.locator("li.same", has_text="Long")).to_be_visible()
@@ -161,8 +168,7 @@ def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> Non
 
 def test_filters_count_and_filter(visits: Visits, served: str, shirt: str) -> None:
     page = with_filters(visits, served, shirt)
-    page.locator(".st-key-filter-category").get_by_role("combobox").click()
-    page.locator(".st-key-filter-category").get_by_role("combobox").fill("Dress")
+    open_list(page, page.locator(".st-key-filter-category"), "Dress")
     option = page.get_by_role("option", name=re.compile("Dress"))
     count = int(re.search(r"\((\d+)\)", option.inner_text())[1])  # type: ignore[index]
     option.click()
@@ -177,7 +183,7 @@ def test_metadata_filters_are_escaped_and_nothing_left_says_what_to_do(visits: V
     page = with_filters(visits, served, shirt)
     asked = []
     page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    page.locator(".st-key-filter-brand").get_by_role("combobox").click()
+    open_list(page, page.locator(".st-key-filter-brand"))
     page.get_by_role("option", name="onerror").click()
     expect(page.get_by_text("of 78 items")).to_be_visible()
     assert asked == []
@@ -234,7 +240,7 @@ def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: s
     item = names(page)[0]
     page.get_by_role("button", name="Correct").first.click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_role("combobox").last.click()
+    open_list(page, dialog, "Hat")
     page.get_by_role("option", name="Hat").click()
     dialog.get_by_role("button", name="Save").click()
     expect(dialog.get_by_text("Enter your name")).to_be_visible()
