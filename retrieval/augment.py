@@ -6,23 +6,62 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from retrieval.data import MARGIN_GREY
 from retrieval.network import normalise
 
 
-def augment(photos: Tensor, size: int, generator: torch.Generator) -> Tensor:
+def show(whole: Tensor, cut: Tensor, cut_outs: float, swapped: float, generator: torch.Generator) -> Tensor:
+    """Choose how each garment is shown: cut out, on another photo's floor, or in its whole photo.
+
+    Args:
+        whole: whole photos (B, 4, S, S), uint8, whose alpha is the matte.
+        cut: the same photos cut out, on grey.
+        cut_outs: the share shown cut out.
+        swapped: the share laid on the floor of the batch's next photo.
+        generator: source of all randomness, on the CPU.
+
+    Returns:
+        (B, 4, S, S), uint8. Half of the whole photos are all opaque, as photos without a matte are.
+    """
+    draw = torch.rand(len(whole), 1, 1, 1, generator=generator).to(whole.device)
+    opaque = whole.clone()
+    opaque[:, 3] = 255
+    shown = torch.where(draw < (1 - cut_outs - swapped) / 2, opaque, whole)
+    shown = torch.where(draw > 1 - cut_outs - swapped, lay_on(cut, floors(whole.roll(1, dims=0))), shown)
+    return torch.where(draw > 1 - cut_outs, cut, shown)
+
+
+def lay_on(cut: Tensor, floor: Tensor) -> Tensor:
+    """Lay cut-outs on grey (B, 4, S, S) on floors (B, 3, S, S); their alpha stays. uint8 in and out."""
+    behind = 1 - cut[:, 3:].float() / 255
+    colours = (cut[:, :3] + (floor.float() - MARGIN_GREY) * behind).round().clamp(0, 255)
+    return torch.cat([colours.to(torch.uint8), cut[:, 3:]], dim=1)
+
+
+def floors(squares: Tensor) -> Tensor:
+    """The colours of squares (B, 4, S, S) with garments painted over by the mean colour around them; uint8."""
+    around = (squares[:, 3:] < 13) & (squares[:, :3] != MARGIN_GREY).any(dim=1, keepdim=True)
+    count = around.sum(dim=(2, 3), keepdim=True).clamp(min=1)
+    mean = (squares[:, :3] * around).sum(dim=(2, 3), keepdim=True, dtype=torch.float32) / count
+    return torch.where(around, squares[:, :3], mean.round().to(torch.uint8))
+
+
+def augment(squares: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Move, turn, mirror, scale, light and partly cover photos as telephones and floors would.
 
     Args:
-        photos: (B, 3, S, S), uint8.
+        squares: (B, 4, S, S), uint8.
         size: the side of the result.
         generator: source of all randomness, on the CPU.
 
     Returns:
-        (B, 3, size, size), float32, as `normalise` gives them.
+        Photos (B, 3, size, size) and foreground (B, 1, size, size), float32, as `normalise` gives them.
     """
-    grid = random_grid(len(photos), size, generator).to(photos.device)
-    moved = functional.grid_sample(normalise(photos), grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    return random_cover(random_light(moved, generator), generator).contiguous(memory_format=torch.channels_last)
+    grid = random_grid(len(squares), size, generator).to(squares.device)
+    together = torch.cat(normalise(squares), dim=1)
+    moved = functional.grid_sample(together, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    photos = random_cover(random_light(moved[:, :3], generator), generator)
+    return photos.contiguous(memory_format=torch.channels_last), moved[:, 3:]
 
 
 def random_grid(count: int, size: int, generator: torch.Generator) -> Tensor:

@@ -107,78 +107,114 @@ def _read_possible_values(path: Path, schema: Schema) -> dict[tuple[str, str], l
     return possible
 
 
-def crop_to_garment(photo: Image.Image, matte: Matte) -> Image.Image:
-    """The photo's garment on grey, cropped to the garment's box and a margin.
-
-    The photo itself where the matte, (H, W) at the photo's size, holds nothing.
-    """
+def garment_box(matte: Matte) -> tuple[int, int, int, int] | None:
+    """The box (left, top, right, bottom) of what a matte (H, W) holds and a margin around it; None if it is nothing."""
     rows, columns = (np.flatnonzero((matte > 0.5).any(axis=axis)) for axis in (1, 0))
     if len(rows) == 0:
-        return photo
-    pixels = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
+        return None
     margin = round(MARGIN * max(rows[-1] - rows[0], columns[-1] - columns[0]))
     left, top = max(0, int(columns[0]) - margin), max(0, int(rows[0]) - margin)
     right, bottom = int(columns[-1]) + 1 + margin, int(rows[-1]) + 1 + margin
-    box = (left, top, min(photo.width, right), min(photo.height, bottom))
-    return Image.fromarray(pixels.round().astype(np.uint8)).crop(box)
+    return left, top, min(matte.shape[1], right), min(matte.shape[0], bottom)
+
+
+def with_alpha(photo: Image.Image, matte: Matte | None) -> Image.Image:
+    """A photo with its matte (H, W) at the photo's size as its alpha; all opaque without one. Mode "RGBA"."""
+    photo = photo.convert("RGBA")
+    if matte is not None:
+        photo.putalpha(Image.fromarray((matte * 255).round().astype(np.uint8)))
+    return photo
 
 
 def letterbox(photo: Image.Image, size: int) -> NDArray[np.uint8]:
-    """Fit a photo into a square with grey margins.
+    """Fit a photo into a square with margins of transparent grey.
 
     Args:
-        photo: mode "RGB", any size.
+        photo: mode "RGBA", any size.
         size: the square's side in pixels.
 
     Returns:
-        (size, size, 3), uint8.
+        (size, size, 4), uint8.
     """
     scale = size / max(photo.size)
     width, height = (max(1, round(side * scale)) for side in photo.size)
-    square = Image.new("RGB", (size, size), (MARGIN_GREY,) * 3)
-    resized = photo.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    square.paste(resized, ((size - width) // 2, (size - height) // 2))
-    return np.asarray(square)
+    square = np.full((size, size, 4), (MARGIN_GREY, MARGIN_GREY, MARGIN_GREY, 0), np.uint8)
+    left, top = (size - width) // 2, (size - height) // 2
+    # Colours and alpha apart: Pillow would weigh the colours by alpha, and what is transparent would lose its own.
+    for band, channel in enumerate(photo.split()):
+        resized = channel.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=2.0)
+        square[top : top + height, left : left + width, band] = np.asarray(resized)
+    return square
 
 
-def load_photo_array(
+def cut_square(photo: Image.Image, matte: Matte, size: int) -> NDArray[np.uint8]:
+    """The square (size, size, 4) of a photo's garment on grey, cropped to the garment's box and a margin.
+
+    The whole photo where the matte, (H, W) at the photo's size, holds nothing.
+    """
+    box = garment_box(matte)
+    if box is None:
+        return letterbox(with_alpha(photo, None), size)
+    # Greyed before it is made smaller, so that no floor is left in the garment's edge.
+    colours = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
+    on_grey = Image.fromarray(colours.round().astype(np.uint8))
+    return letterbox(with_alpha(on_grey, matte).crop(box), size)
+
+
+@dataclass(frozen=True)
+class Squares:
+    """Photos decoded and resized once: squares (N, S, S, 4), uint8, with the matte as alpha, opaque without one.
+
+    `whole` shows whole photos as they are, `cut` what `cut_square` makes of them, without a matte the whole photo.
+    """
+
+    whole: NDArray[np.uint8]
+    cut: NDArray[np.uint8]
+
+    def subset(self, rows: NDArray[np.bool_]) -> "Squares":
+        """The squares where `rows` (N,) is True."""
+        return Squares(self.whole[rows], self.cut[rows])
+
+
+def load_squares(
     paths: list[Path],
     size: int,
     cache: Path,
     progress: Callable[[int], None] = lambda _: None,
     mattes: list[Path | None] | None = None,
-) -> NDArray[np.uint8]:
+) -> Squares:
     """Decode and letterbox photos once; the next call with the same files reads the cache.
 
     Args:
         paths: the files.
         size: the squares' side in pixels.
-        cache: folder for the array; made if it is not there.
+        cache: folder for the arrays; made if it is not there.
         progress: called with the number of photos done.
-        mattes: if given, for each photo the file of its matte, by which it is cut out first, or None.
+        mattes: if given, for each photo the file of its matte, or None.
 
     Returns:
-        (N, size, size, 3), uint8. A photo that can't be read is grey all over, and named on standard output.
+        The squares. A photo that can't be read is grey all over, and named on standard output.
     """
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
     names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
-    file = cache / f"photos-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    file = cache / f"squares-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
-        squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=(len(paths), size, size, 3))
-        for number, (path, matte) in enumerate(zip(paths, of_photo, strict=True)):
+        shape = (2, len(paths), size, size, 4)
+        squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
+        for number, (path, matte_file) in enumerate(zip(paths, of_photo, strict=True)):
             try:
-                photo = read_photo(path, at_least=size)
-                if matte is not None:
-                    photo = crop_to_garment(photo, read_matte(matte, photo.size))
-                squares[number] = letterbox(photo, size)
+                photo = read_photo(path, at_least=2 * size)
+                matte = None if matte_file is None else read_matte(matte_file, photo.size)
+                squares[0, number] = letterbox(with_alpha(photo, matte), size)
+                squares[1, number] = squares[0, number] if matte is None else cut_square(photo, matte, size)
             except PhotoError as error:
-                squares[number] = MARGIN_GREY
+                squares[:, number] = MARGIN_GREY
                 print(f"{path}: {error}; it is left grey")
             progress(number + 1)
         squares.flush()
         unfinished.replace(file)
-    array: NDArray[np.uint8] = np.load(file, mmap_mode="r")
-    return array
+    whole, cut = np.load(file, mmap_mode="r")
+    return Squares(whole, cut)

@@ -58,7 +58,7 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
             mattes = [embedder.matte(photo) for photo in photos]
             squares = [embedder.prepare(photo, matte) for photo, matte in zip(photos, mattes, strict=True)]
             positions = [start + row for row in range(len(results)) if start + row not in rejected]
-            stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 3), np.uint8)
+            stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 4), np.uint8)
             yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected, photos, mattes)
 
 

@@ -15,8 +15,9 @@ from matting.device import choose_device
 from matting.matter import Matter
 from retrieval.attention import attention_map
 from retrieval.attributes import Schema
-from retrieval.data import Matte, crop_to_garment, letterbox
-from retrieval.network import ValueHead, normalise
+from retrieval.data import Matte, cut_square, letterbox, with_alpha
+from retrieval.network import normalise
+from retrieval.vectors import attribute_vectors, probabilities, value_directions
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
 
 
@@ -69,16 +70,16 @@ class Embedder:
     @property
     def dimensions(self) -> dict[str, int]:
         """The length of each attribute's vector."""
-        return dict.fromkeys(self.schema.keys, self._model.network.config.dimensions)
+        look = self._model.network.config.look
+        return {attribute.key: len(attribute.values) + 1 + look for attribute in self.schema.attributes}
 
     def prototypes(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """For each attribute and value the unit vector around which the value's photos gather."""
-        found: dict[str, dict[str, NDArray[np.float32]]] = {}
-        for attribute, head in zip(self.schema.attributes, self._network.heads, strict=True):
-            assert isinstance(head, ValueHead)
-            directions = head.directions().detach().cpu().numpy()
-            found[attribute.key] = {value: directions[row] for row, value in enumerate(attribute.values)}
-        return found
+        look = self._model.network.config.look
+        return {
+            attribute.key: dict(zip(attribute.values, value_directions(len(attribute.values), look), strict=True))
+            for attribute in self.schema.attributes
+        }
 
     def read(self, path: Path) -> Image.Image:
         """A photo's file in the size that is needed: the slow part for large photos, which may run in another thread.
@@ -101,7 +102,7 @@ class Embedder:
                 Without one, a network that has learned from cut-outs has it made.
 
         Returns:
-            (size, size, 3), uint8.
+            (size, size, 4), uint8; its alpha is the matte's, or opaque without one.
 
         Raises:
             PhotoError: the file can't be read.
@@ -110,7 +111,7 @@ class Embedder:
             photo = self.read(photo) if matte is None else read_photo(photo)
         if matte is None:
             matte = self.matte(photo)
-        return letterbox(photo if matte is None else crop_to_garment(photo, matte), self.size)
+        return letterbox(with_alpha(photo, None), self.size) if matte is None else cut_square(photo, matte, self.size)
 
     def matte(self, photo: Image.Image) -> Matte | None:
         """The matte (H, W) by which `prepare` cuts a photo out; None for a network that is shown whole photos."""
@@ -124,32 +125,30 @@ class Embedder:
         """Embed photos; see `prepare` for what each may be."""
         each = mattes if mattes is not None else [None] * len(photos)
         squares = [self.prepare(photo, matte) for photo, matte in zip(photos, each, strict=True)]
-        return self.embed_squares(np.stack(squares) if squares else np.zeros((0, self.size, self.size, 3), np.uint8))
+        return self.embed_squares(np.stack(squares) if squares else np.zeros((0, self.size, self.size, 4), np.uint8))
 
     @torch.inference_mode()
     def embed_squares(self, squares: NDArray[np.uint8]) -> Embeddings:
-        """Embed what `prepare` gave, stacked to (N, size, size, 3)."""
-        keys = self.schema.keys
-        vectors: list[NDArray[np.float32]] = [
-            np.zeros((0, len(keys), self._model.network.config.dimensions), np.float32)
-        ]
-        values: dict[str, list[str]] = {key: [] for key in keys}
-        confidences: dict[str, list[float]] = {key: [] for key in keys}
+        """Embed what `prepare` gave, stacked to (N, size, size, 4)."""
+        vectors: dict[str, list[NDArray[np.float32]]] = {
+            key: [np.zeros((0, length), np.float32)] for key, length in self.dimensions.items()
+        }
+        values: dict[str, list[str]] = {key: [] for key in self.schema.keys}
+        confidences: dict[str, list[NDArray[np.float32]]] = {key: [np.zeros(0, np.float32)] for key in self.schema.keys}
         for start in range(0, len(squares), self._batch):
             batch = torch.from_numpy(squares[start : start + self._batch]).to(self._device)
-            photos = normalise(batch.permute(0, 3, 1, 2)).contiguous(memory_format=torch.channels_last)
-            of_batch, logits = self._network(photos)
-            vectors.append(of_batch.float().cpu().numpy())
-            for attribute, temperature, of_attribute in zip(
-                self.schema.attributes, self._model.temperatures, logits, strict=True
-            ):
-                confidence, best = (of_attribute.float() / temperature).softmax(dim=1).max(dim=1)
+            photos, foreground = normalise(batch.permute(0, 3, 1, 2))
+            seen = self._network(photos.contiguous(memory_format=torch.channels_last), foreground)
+            looks = seen.look.float().cpu().numpy()
+            for index, attribute in enumerate(self.schema.attributes):
+                logits = seen.logits[index].float().cpu().numpy()
+                of_values = probabilities(logits, self._model.temperatures[index])
+                vectors[attribute.key].append(attribute_vectors(of_values, looks[:, index]))
                 names = [*attribute.values, ""]
-                values[attribute.key] += [names[row] for row in best.tolist()]
-                confidences[attribute.key] += confidence.tolist()
-        stacked = np.concatenate(vectors)
+                values[attribute.key] += [names[row] for row in of_values.argmax(axis=1)]
+                confidences[attribute.key].append(of_values.max(axis=1))
         return Embeddings(
-            {key: stacked[:, index] for index, key in enumerate(keys)},
+            {key: np.concatenate(of_key) for key, of_key in vectors.items()},
             values,
-            {key: np.array(of_key, np.float32) for key, of_key in confidences.items()},
+            {key: np.concatenate(of_key) for key, of_key in confidences.items()},
         )

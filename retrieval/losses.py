@@ -1,8 +1,13 @@
 """Losses of the attribute network, each a plain function."""
 
+import math
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from retrieval.network import Seen
 
 NOT_APPLICABLE_WEIGHT = 0.2
 
@@ -31,3 +36,99 @@ def attributes_cross_entropy(logits: list[Tensor], targets: list[Tensor], smooth
     """The mean over attributes of `value_cross_entropy`; one (B, V) tensor an attribute in both lists."""
     losses = [value_cross_entropy(of, to, smoothing) for of, to in zip(logits, targets, strict=True)]
     return torch.stack(losses).mean()
+
+
+def triplet_loss(vectors: Tensor, values: Tensor, margin: float = 0.2) -> Tensor:
+    """Triplet ranking loss on cosines, each pair of one value against its anchor's hardest negative.
+
+    Args:
+        vectors: (B, D), unit rows of one attribute.
+        values: (B,), int64, each photo's value; -1 where it is not known for certain or does not apply.
+        margin: by how much a positive's cosine must exceed the negative's.
+
+    Returns:
+        A scalar: the mean over all pairs of photos that share a value, 0 if there is none.
+    """
+    cosine = (vectors @ vectors.T).float()
+    positive, negative = _pairs(values, values)
+    positive = positive & ~torch.eye(len(values), dtype=torch.bool, device=values.device)
+    positive = positive & negative.any(dim=1, keepdim=True)
+    hardest = cosine.masked_fill(~negative, -1).amax(dim=1, keepdim=True)
+    losses = functional.relu(margin - cosine + hardest)
+    return (losses * positive).sum() / positive.sum().clamp(min=1)
+
+
+def inter_branch_loss(
+    patch: Tensor,
+    region: Tensor,
+    background: Tensor | None,
+    values: Tensor,
+    background_weight: float = 24.0,
+    temperature: float = 0.07,
+) -> Tensor:
+    """Contrastive loss between branches: a patch vector agrees with the region vectors of its value and no others.
+
+    Args:
+        patch: (B, D), unit rows of one attribute.
+        region: (B, D), the same of the region branch.
+        background: (B, D), the region branch's vectors of what the attribute does not look at, all of them negatives;
+            None leaves them out.
+        values: (B,), int64, each photo's value; -1 where it is not known for certain or does not apply.
+        background_weight: how much each background counts beside another value's region (the paper's alpha).
+        temperature: the paper's tau.
+
+    Returns:
+        A scalar: the mean over photos whose value is known, 0 if there is none.
+    """
+    positive, negative = _pairs(values, values)
+    to_region = (patch @ region.T).float() / temperature
+    terms = [to_region.masked_fill(~(positive | negative), -torch.inf)]
+    if background is not None:
+        terms.append((patch @ background.T).float() / temperature + math.log(background_weight))
+    all_of_them = torch.cat(terms, dim=1).logsumexp(dim=1, keepdim=True)
+    losses = torch.where(positive, all_of_them - to_region, 0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)
+    known = values >= 0
+    return torch.where(known, losses, 0).sum() / known.sum().clamp(min=1)
+
+
+def _pairs(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Which pairs (B, B) of photos share a value, and which have two that differ."""
+    known = (one >= 0)[:, None] & (other >= 0)[None]
+    same = one[:, None] == other[None]
+    return known & same, known & ~same
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """How much each loss counts; 0 switches it off. Those of region, patch and inter-branch start from the paper's.
+
+    `background` is the weight of a background vector among the inter-branch negatives; 0 leaves them out.
+    """
+
+    value: float = 1.0
+    region: float = 1.0
+    patch: float = 0.1
+    look: float = 0.5
+    inter: float = 0.04
+    background: float = 24.0
+
+
+def branch_losses(seen: Seen, targets: list[Tensor], weights: LossWeights) -> Tensor:
+    """Triplet losses of both branches and of their common look, and the inter-branch loss; mean over attributes.
+
+    Args:
+        seen: what a network in training mode saw in B photos.
+        targets: for each attribute (B, V + 1), as `value_cross_entropy` takes them.
+        weights: those of the losses.
+    """
+    total = seen.look.new_zeros(())
+    for index, target in enumerate(targets):
+        best, value = target.max(dim=1)
+        value = torch.where((best == 1) & (value < target.shape[1] - 1), value, -1)
+        region, patch, background = (of[:, index] for of in (seen.region, seen.patch, seen.background))
+        total = total + weights.region * triplet_loss(region, value) + weights.patch * triplet_loss(patch, value)
+        total = total + weights.look * triplet_loss(seen.look[:, index], value)
+        if weights.inter > 0:
+            behind = background if weights.background > 0 else None
+            total = total + weights.inter * inter_branch_loss(patch, region, behind, value, weights.background)
+    return total / len(targets)

@@ -1,13 +1,15 @@
 """Train the attribute network: `python -m retrieval.train`.
 
-Photos are decoded and resized once. The trunk starts from ImageNet weights; its shallow part can stay frozen, which
-halves the time of a step on a processor. Weights are averaged exponentially while training, and the average is what
-ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step the same, when started again.
+Photos are decoded and resized once, whole and cut out. The trunk starts from ImageNet weights; its
+shallow part can stay frozen, which halves the time of a step on a processor. Weights are averaged exponentially while
+training, and the average is what ships. Networks trained before can teach: what they read in the photos is mixed into
+the labels, and stands in where there is none. A run can be stopped at any time (Ctrl-C) and goes on, step for step the
+same, when started again.
 """
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -33,14 +35,15 @@ from matting.training import (
 )
 from matting.trunks import PACKAGED_TRUNK
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
-from retrieval.augment import augment
+from retrieval.augment import augment, show
 from retrieval.console import one_line_errors
-from retrieval.data import LabelledPhotos, load_photo_array, read_labels
-from retrieval.losses import attributes_cross_entropy
+from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
+from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
 from retrieval.measure import fit_temperature, rank_other_senders
-from retrieval.network import AttributeNetwork, normalise
+from retrieval.network import RegionPatchNet, normalise
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
+from retrieval.vectors import attribute_vectors, probabilities
 from retrieval.weights import Model, load_model, save_model
 
 CACHE_SIZE = 288
@@ -51,7 +54,9 @@ SECONDS_BETWEEN_CHECKPOINTS = 120
 class TrainConfig:
     """How a network is trained; kept in the checkpoint and in the weights file.
 
-    `cut_outs`: the share of photos that are shown cut out, where there are mattes.
+    Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
+    another photo's floor. `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others
+    stay unmixed for the losses that compare photos. `taught` is the share of teachers' readings in a certain label.
     """
 
     trunk: str = PACKAGED_TRUNK
@@ -66,8 +71,11 @@ class TrainConfig:
     average_decay: float = 0.998
     freeze_shallow: bool = True
     cut_outs: float = 0.7
+    swapped: float = 0.15
+    taught: float = 0.5
     held_out: float = 0.08
     seed: int = 0
+    losses: LossWeights = field(default_factory=LossWeights)
 
     def size_at(self, epoch: int) -> int:
         """Side of the training squares in an epoch: small at first, where it is quick and detail matters little."""
@@ -76,26 +84,26 @@ class TrainConfig:
         return round(self.size * factor / 32) * 32
 
 
-def start_training(network: AttributeNetwork, config: TrainConfig, steps: int) -> TrainState[AttributeNetwork]:
+def start_training(network: RegionPatchNet, config: TrainConfig, steps: int) -> TrainState[RegionPatchNet]:
     """Optimizer, schedule and average of a network about to be trained for this many steps."""
     if config.freeze_shallow:
         freeze_shallow(network)
     rates = Rates(config.trunk_rate, config.rate, config.weight_decay, warm_up=0.15)
-    return start_state(network, AttributeNetwork(network.config), rates, steps)
+    return start_state(network, RegionPatchNet(network.config), rates, steps)
 
 
-def start_from(weights: Path, schema: Schema) -> AttributeNetwork:
-    """The network in a weights file, to be trained further.
+def load_teacher(weights: Path, schema: Schema) -> Model:
+    """A network trained before, to teach another or to be trained further.
 
     Raises WeightsError if the file can't be used, TrainError if it is of other attributes.
     """
     model = load_model(weights)
     if model.schema != schema:
         raise TrainError(f"{weights}: has other attributes or values than --schema names")
-    return model.network
+    return model
 
 
-def freeze_shallow(network: AttributeNetwork) -> None:
+def freeze_shallow(network: RegionPatchNet) -> None:
     """Keep the trunk's weights up to its first, stride-4 map as they are: their gradients cost most and teach least."""
     last = str(network.trunk.feature_info.module_name()[0]).replace(".", "_")
     names = [name for name, _ in network.trunk.named_parameters()]
@@ -104,7 +112,7 @@ def freeze_shallow(network: AttributeNetwork) -> None:
         network.trunk.get_parameter(name).requires_grad_(False)
 
 
-def set_training_mode(network: AttributeNetwork) -> None:
+def set_training_mode(network: RegionPatchNet) -> None:
     """Training mode, but frozen batch normalisation keeps the statistics that fit its frozen weights."""
     network.train()
     for module in network.modules():
@@ -113,62 +121,66 @@ def set_training_mode(network: AttributeNetwork) -> None:
 
 
 def train_step(
-    state: TrainState[AttributeNetwork], config: TrainConfig, photos: Tensor, targets: list[Tensor]
+    state: TrainState[RegionPatchNet], config: TrainConfig, photos: Tensor, foreground: Tensor, targets: list[Tensor]
 ) -> float:
-    """One step on a batch of normalised photos (B, 3, S, S); returns the loss.
+    """One step on a batch as `augment` gives it (B, 3, S, S), (B, 1, S, S); returns the loss.
 
-    Each photo is mixed with another of the batch, and must show the values of both (Zhang et al., "mixup: Beyond
-    Empirical Risk Minimization", 2018); this keeps the network from learning wrong labels by heart.
+    In every other batch each photo is mixed with another, and must show the values of both (Zhang et al., "mixup:
+    Beyond Empirical Risk Minimization", 2018); this keeps the network from learning wrong labels by heart. The losses
+    that compare photos are taken on the unmixed batches, twice as heavily.
     """
     order, share = torch.randperm(len(photos)), 1.0
-    if config.mixing > 0:
+    mixed = config.mixing > 0 and state.step % 2 == 1
+    if mixed:
         share = float(torch.distributions.Beta(config.mixing, config.mixing).sample())
-    photos = torch.lerp(photos[order], photos, share)
+        photos = torch.lerp(photos[order], photos, share)
+        foreground = torch.lerp(foreground[order], foreground, share)
     with torch.autocast(photos.device.type, torch.bfloat16, enabled=photos.device.type == "cuda"):
-        _, logits = state.network(photos)
-    others = [target[order.to(target.device)] for target in targets]
-    loss = share * attributes_cross_entropy(logits, targets, config.smoothing)
-    loss = loss + (1 - share) * attributes_cross_entropy(logits, others, config.smoothing)
+        seen = state.network(photos, foreground)
+    loss = share * attributes_cross_entropy(seen.logits, targets, config.smoothing)
+    if mixed:
+        others = [target[order.to(target.device)] for target in targets]
+        loss = loss + (1 - share) * attributes_cross_entropy(seen.logits, others, config.smoothing)
+    loss = config.losses.value * loss
+    if not mixed:
+        loss = loss + (2 if config.mixing > 0 else 1) * branch_losses(seen, targets, config.losses)
     descend(state, loss, config.average_decay)
     return float(loss.detach())
 
 
 @torch.inference_mode()
 def run_network(
-    network: AttributeNetwork, squares: np.ndarray, size: int, batch: int = 32
+    network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Vectors (N, A, D) and A logits (N, V + 1) of letterboxed photos (N, S, S, 3), uint8, resized to `size`."""
+    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, resized to `size`."""
     device = next(network.parameters()).device
-    vectors, logits = [], []
+    looks, logits = [], []
     for start in range(0, len(squares), batch):
-        photos = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
-        photos = normalise(photos.permute(0, 3, 1, 2))
-        photos = nn.functional.interpolate(photos, size=(size, size), mode="bilinear", antialias=True)
-        of_batch, logits_of_batch = network(photos)
-        vectors.append(of_batch.cpu().numpy())
-        logits.append([values.cpu().numpy() for values in logits_of_batch])
-    return np.concatenate(vectors), [np.concatenate(parts) for parts in zip(*logits, strict=True)]
+        of_batch = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
+        both = torch.cat(normalise(of_batch.permute(0, 3, 1, 2)), dim=1)
+        both = nn.functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
+        seen = network(both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:])
+        looks.append(seen.look.float().cpu().numpy())
+        logits.append([values.float().cpu().numpy() for values in seen.logits])
+    return np.concatenate(looks), [np.concatenate(parts) for parts in zip(*logits, strict=True)]
 
 
 def measure_held_out(
-    network: AttributeNetwork, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
+    network: RegionPatchNet, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
 ) -> dict[str, float]:
     """MAP in percent of each attribute on held-out photos."""
-    vectors, _ = run_network(network, squares, size)
+    looks, logits = run_network(network, squares, size)
+    temperatures = fit_temperatures(logits, labelled, schema)
     values = labelled.values(schema)
-    return {
-        key: rank_other_senders(vectors[:, index], values[key], labelled.senders).mean_average_precision
-        for index, key in enumerate(schema.keys)
-    }
+    found = {}
+    for index, (key, of_key, temperature) in enumerate(zip(schema.keys, logits, temperatures, strict=True)):
+        vectors = attribute_vectors(probabilities(of_key, temperature), looks[:, index])
+        found[key] = rank_other_senders(vectors, values[key], labelled.senders).mean_average_precision
+    return found
 
 
-def calibrate(
-    network: AttributeNetwork, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
-) -> tuple[float, ...]:
-    """One temperature an attribute, fitted on held-out photos that have a value; all 1 without such photos."""
-    if len(squares) == 0:
-        return (1.0,) * len(schema.keys)
-    _, logits = run_network(network, squares, size)
+def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:
+    """One temperature an attribute, fitted on photos whose value is certain; 1 where there is none."""
     temperatures = []
     for key, of_attribute in zip(schema.keys, logits, strict=True):
         target = labelled.targets[key]
@@ -177,14 +189,44 @@ def calibrate(
     return tuple(temperatures)
 
 
+def with_teachers(
+    targets: dict[str, np.ndarray], teachers: list[Model], squares: np.ndarray, share: float
+) -> dict[str, np.ndarray]:
+    """Targets into which teachers' readings are mixed.
+
+    Args:
+        targets: for each attribute (N, V + 1), as `LabelledPhotos` holds them.
+        teachers: networks of the same attributes; the mean of their calibrated readings counts.
+        squares: the photos as the teachers are shown them (N, S, S, 4), uint8.
+        share: of the readings in a row that is known for certain; half as much more where it is doubtful, and all of
+            it where nothing is known.
+
+    Returns:
+        The same form. A row known to be "does not apply" stays.
+    """
+    readings = {key: np.zeros_like(target) for key, target in targets.items()}
+    for teacher in teachers:
+        _, logits = run_network(teacher.network, squares, teacher.size)
+        for key, of_key, temperature in zip(targets, logits, teacher.temperatures, strict=True):
+            readings[key] += probabilities(of_key, temperature) / len(teachers)
+    mixed = {}
+    for key, target in targets.items():
+        surest = target.max(axis=1, keepdims=True)
+        of_reading = np.where(surest == 1, share, np.where(surest > 0, (1 + share) / 2, 1))
+        of_reading = np.where(target[:, -1:] == 1, 0, of_reading)
+        mixed[key] = (target * (1 - of_reading) + readings[key] * of_reading).astype(np.float32)
+    return mixed
+
+
 def train(
     labelled: LabelledPhotos,
     schema: Schema,
-    network: AttributeNetwork,
+    network: RegionPatchNet,
     config: TrainConfig,
     run: Path,
     device: torch.device,
     mattes: Path | None = None,
+    teachers: list[Model] | None = None,
 ) -> Model | None:
     """Train a network, or go on with a run that was stopped.
 
@@ -193,24 +235,24 @@ def train(
         schema: the attributes.
         network: with a pre-trained trunk and new heads.
         config: how to train.
-        run: folder for the photo array, the checkpoint and the log (`log.jsonl`, a line an epoch).
+        run: folder for the photos' arrays, the checkpoint and the log (`log.jsonl`, a line an epoch).
         device: where to train.
         mattes: folder of mattes named like the photos; photos are then shown cut out as well, and measured so.
+        teachers: networks trained before, of the same attributes, whose readings are mixed into the labels.
 
     Returns:
         The averaged network with its temperatures, or None if the user stopped the run; it goes on when called again.
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
-    squares = cut_squares = _read_squares(labelled.paths, run, None)
-    if mattes is not None:
-        matte_of = find_by_name(mattes)
-        cut_squares = _read_squares(labelled.paths, run, [matte_of.get(id_) for id_ in labelled.ids])
-    taught = labelled.subset(np.flatnonzero(~held_out))
-    unseen = labelled.subset(np.flatnonzero(held_out))
-    taught_squares, taught_cut = torch.from_numpy(squares[~held_out]), torch.from_numpy(cut_squares[~held_out])
-    unseen_squares = cut_squares[held_out]
-    targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
+    squares = _read_squares(labelled, run, mattes)
+    taught, unseen = labelled.subset(np.flatnonzero(~held_out)), labelled.subset(np.flatnonzero(held_out))
+    taught_squares, unseen_squares = squares.subset(~held_out), squares.cut[held_out]
+    known = taught.targets
+    if teachers:
+        known = with_teachers(known, teachers, taught_squares.cut, config.taught)
+    targets = [torch.from_numpy(known[key]) for key in schema.keys]
+    whole, cut = (torch.from_numpy(of).permute(0, 3, 1, 2) for of in (taught_squares.whole, taught_squares.cut))
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     network.to(device).to(memory_format=torch.channels_last)
@@ -232,12 +274,14 @@ def train(
             for batch in range(state.step - epoch * batches, batches):
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
-                cut = torch.rand(len(rows), generator=random) < config.cut_outs
-                shown = torch.where(cut[:, None, None, None], taught_cut[rows], taught_squares[rows])
-                photos = augment(shown.to(device).permute(0, 3, 1, 2), size, random)
+                shown = whole[rows].to(device)
+                if mattes is not None:
+                    shown = show(shown, cut[rows].to(device), config.cut_outs, config.swapped, random)
+                photos, foreground = augment(shown, size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
-                losses.append(train_step(state, config, photos, [target[rows].to(device) for target in targets]))
+                of_rows = [target[rows].to(device) for target in targets]
+                losses.append(train_step(state, config, photos, foreground, of_rows))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
@@ -258,15 +302,21 @@ def train(
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")
     state.average.to("cpu")
-    temperatures = calibrate(state.average, unseen_squares, unseen, schema, config.size)
+    temperatures = (1.0,) * len(schema.keys)
+    if len(unseen.ids):
+        temperatures = fit_temperatures(run_network(state.average, unseen_squares, config.size)[1], unseen, schema)
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
     return Model(state.average, schema, config.size, temperatures, notes, cut_outs=mattes is not None)
 
 
-def _read_squares(paths: list[Path], run: Path, mattes: list[Path | None] | None) -> np.ndarray:
+def _read_squares(labelled: LabelledPhotos, run: Path, mattes: Path | None) -> Squares:
+    files: list[Path | None] | None = None
+    if mattes is not None:
+        matte_of = find_by_name(mattes)
+        files = [matte_of.get(id_) for id_ in labelled.ids]
     with training_progress() as progress:
-        task = progress.add_task("reading photos", total=len(paths))
-        return load_photo_array(paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done), mattes)
+        task = progress.add_task("reading photos", total=len(labelled.paths))
+        return load_squares(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done), files)
 
 
 def main(
@@ -282,6 +332,9 @@ def main(
     split: Annotated[str, typer.Option(help="train on rows of this split; '' for all")] = "train",
     mattes: Annotated[Path | None, typer.Option(help="folder of mattes; photos are then shown cut out as well")] = None,
     start: Annotated[Path | None, typer.Option(help="weights file to start from, in place of a bare trunk")] = None,
+    teacher: Annotated[
+        list[Path] | None, typer.Option(help="weights file of a network trained before; may be given several times")
+    ] = None,
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
     epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
     batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
@@ -317,10 +370,11 @@ def main(
         keep_freed_memory()
         torch.manual_seed(seed)
         if start is not None:
-            network = start_from(start, attributes)
+            network = load_teacher(start, attributes).network
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
-        model = train(labelled, attributes, network, config, run, choose_device(device), mattes)
+        teachers = [load_teacher(path, attributes) for path in teacher or []]
+        model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers)
         if model is None:
             fail("stopped; the same command goes on from here")
         save_model(model, out)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from matting.weights import read_weights, write_weights
 from retrieval.attributes import Schema
-from retrieval.network import AttributeNetwork, NetworkConfig
+from retrieval.network import NetworkConfig, RegionPatchNet
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "attributes.safetensors"
-FORMAT = "erimoto-attributes-1"
+FORMAT = "erimoto-attributes-2"
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Model:
     are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown them.
     """
 
-    network: AttributeNetwork
+    network: RegionPatchNet
     schema: Schema
     size: int
     temperatures: tuple[float, ...]
@@ -49,7 +49,7 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     """
     header, tensors = read_weights(path, FORMAT)
     fields = json.loads(header["network"])
-    network = AttributeNetwork(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
+    network = RegionPatchNet(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
     network.load_state_dict(tensors)
     return Model(
         network.eval(),

