@@ -22,6 +22,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 def launch_browser(playwright: Playwright) -> Iterator[Browser]:
     """Debian's Chromium, without a window."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    arguments += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]  # a camera of coloured bars
     browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
     try:
         yield browser

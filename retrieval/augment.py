@@ -17,18 +17,18 @@ def show(whole: Tensor, cut: Tensor, cut_outs: float, swapped: float, generator:
         whole: whole photos (B, 4, S, S), uint8, whose alpha is the matte.
         cut: the same photos cut out, on grey.
         cut_outs: the share shown cut out.
-        swapped: the share laid on the floor of the batch's next photo.
+        swapped: the share laid on the floor of the photo before it in the batch.
         generator: source of all randomness, on the CPU.
 
     Returns:
         (B, 4, S, S), uint8. Half of the whole photos are all opaque, as photos without a matte are.
     """
-    draw = torch.rand(len(whole), 1, 1, 1, generator=generator).to(whole.device)
-    opaque = whole.clone()
-    opaque[:, 3] = 255
-    shown = torch.where(draw < (1 - cut_outs - swapped) / 2, opaque, whole)
-    shown = torch.where(draw > 1 - cut_outs - swapped, lay_on(cut, floors(whole.roll(1, dims=0))), shown)
-    return torch.where(draw > 1 - cut_outs, cut, shown)
+    draw = torch.rand(len(whole), generator=generator).to(whole.device)
+    shown = torch.where((draw > 1 - cut_outs)[:, None, None, None], cut, whole)
+    moved = torch.nonzero((draw > 1 - cut_outs - swapped) & (draw <= 1 - cut_outs))[:, 0]
+    shown[moved] = lay_on(cut[moved], floors(whole[moved - 1]))
+    shown[draw < (1 - cut_outs - swapped) / 2, 3] = 255
+    return shown
 
 
 def lay_on(cut: Tensor, floor: Tensor) -> Tensor:

@@ -68,6 +68,11 @@ class Embedder:
         return cls(model, hashlib.sha256(path.read_bytes()).hexdigest()[:16], chosen, matter)
 
     @property
+    def cuts_out(self) -> bool:
+        """Whether garments are cut out of their photos first."""
+        return self._matter is not None
+
+    @property
     def dimensions(self) -> dict[str, int]:
         """The length of each attribute's vector."""
         look = self._model.network.config.look

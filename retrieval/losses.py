@@ -124,7 +124,7 @@ def branch_losses(seen: Seen, targets: list[Tensor], weights: LossWeights) -> Te
     total = seen.look.new_zeros(())
     for index, target in enumerate(targets):
         best, value = target.max(dim=1)
-        value = torch.where((best == 1) & (value < target.shape[1] - 1), value, -1)
+        value = torch.where((best > 0.5) & (value < target.shape[1] - 1), value, -1)
         region, patch, background = (of[:, index] for of in (seen.region, seen.patch, seen.background))
         total = total + weights.region * triplet_loss(region, value) + weights.patch * triplet_loss(patch, value)
         total = total + weights.look * triplet_loss(seen.look[:, index], value)

@@ -314,13 +314,16 @@ class RegionPatchNet(nn.Module):
         """Photos as `normalise` gives them (B, 3, S, S) -> where each attribute looks."""
         return self.region_branch.attend(self.maps(photos))
 
-    def forward(self, photos: Tensor, foreground: Tensor) -> Seen:
-        """Photos (B, 3, S, S) and foreground (B, 1, S, S) as `normalise` gives them -> what is seen in them."""
+    def forward(self, photos: Tensor, foreground: Tensor, with_background: bool = False) -> Seen:
+        """What is seen in photos (B, 3, S, S) with their foreground (B, 1, S, S), both as `normalise` gives them.
+
+        The background vectors, which only the inter-branch loss asks for, are zero unless `with_background`.
+        """
         maps = self.maps(photos)
         attended = self.region_branch.attend(maps)
         region = self.region_branch(maps, attended.levels)
         background = torch.zeros_like(region)
-        if self.training:  # only the losses ask for it
+        if with_background:
             away = [
                 turned_away(of, functional.adaptive_avg_pool2d(1 - foreground, (of.shape[-2], of.shape[-1])))
                 for of in attended.levels

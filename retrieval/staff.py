@@ -29,12 +29,27 @@ __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the i
     "has_cut_out",
     "items_page",
     "labels_csv",
+    "rejection_kind",
     "state",
     "thumbnail",
     "undo",
     "value_counts",
     "where_it_looked",
 ]
+
+# Words in the reasons that `read_photo` and `build` give, by the kind of reason.
+REJECTIONS = {
+    "empty": ("file is empty", "has no pixels"),
+    "kind": ("not an image", "a folder, not a photo"),
+    "large": ("megapixels",),
+    "permission": ("permission",),
+    "missing": ("no such file", "No such file"),
+    "damaged": ("damaged or cut short",),
+    "duplicate": ("duplicate id",),
+    "name": ("not UTF-8",),
+    "no_photo": ("no such photo",),
+    "row": ("names no photo", "in an earlier row"),
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +66,7 @@ def where_it_looked(
     """Where the network looks for an attribute in a photo. Raises PhotoError, SearchError."""
     embedder = service.embedder()
     square = embedder.prepare(photo, matte)
-    return Look(square, embedder.attention(square, attribute))
+    return Look(square[..., :3], embedder.attention(square, attribute))
 
 
 def thumbnail(service: SearchService, photo: str, cut_out: bool = False) -> bytes | None:
@@ -105,17 +120,29 @@ def state(service: SearchService) -> tuple[str, int, int]:
 def labels_csv(service: SearchService) -> str:
     """The corrections that count, as the CSV that `retrieval.train --labels` reads.
 
-    A row an item; cells that nobody corrected are empty, which training takes as not known.
+    A row a photo, since an item may have several and training knows them by the names of their files; cells that nobody
+    corrected are empty, which training takes as not known.
     """
-    rows: dict[str, dict[str, str]] = {}
+    of_item: dict[str, dict[str, str]] = {}
     for one in reversed(all_corrections(service)):  # the newest last, so that it stays
         if one.undone is None:
-            rows.setdefault(one.item, {})[one.attribute] = one.value
+            of_item.setdefault(one.item, {})[one.attribute] = one.value
+    rows: dict[str, dict[str, str]] = {}
+    for photo in service.catalog.known_photos():
+        if photo.item in of_item:
+            # An item's id is its photo's place in the folder given, unless a table named the item otherwise.
+            own_id = Path(photo.path).with_suffix("").as_posix().endswith(f"/{photo.item}")
+            rows[photo.item if own_id else Path(photo.path).stem] = of_item[photo.item]
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({"id": item, "split": "train", **values} for item, values in sorted(rows.items()))
     return text.getvalue()
+
+
+def rejection_kind(reason: str) -> str | None:
+    """What kind of reason a photo was rejected for; None for the operating system's own words."""
+    return next((kind for kind, words in REJECTIONS.items() if any(of in reason for of in words)), None)
 
 
 def add_photos(

@@ -9,7 +9,7 @@ same, when started again.
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +20,9 @@ from torch import Tensor, nn
 
 from matting import find_by_name
 from matting.console import fail
+from matting.cut import CutOptions, cut_files
 from matting.device import choose_device, keep_freed_memory
+from matting.matter import Matter
 from matting.training import (
     Rates,
     TrainError,
@@ -34,6 +36,7 @@ from matting.training import (
     training_progress,
 )
 from matting.trunks import PACKAGED_TRUNK
+from retrieval.adapt import extended_network, merged_schema, teach_only, unchanged
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment, show
 from retrieval.console import one_line_errors
@@ -44,7 +47,7 @@ from retrieval.network import RegionPatchNet, normalise
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.vectors import attribute_vectors, probabilities
-from retrieval.weights import Model, load_model, save_model
+from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model, save_model
 
 CACHE_SIZE = 288
 SECONDS_BETWEEN_CHECKPOINTS = 120
@@ -136,7 +139,7 @@ def train_step(
         photos = torch.lerp(photos[order], photos, share)
         foreground = torch.lerp(foreground[order], foreground, share)
     with torch.autocast(photos.device.type, torch.bfloat16, enabled=photos.device.type == "cuda"):
-        seen = state.network(photos, foreground)
+        seen = state.network(photos, foreground, with_background=not mixed)
     loss = share * attributes_cross_entropy(seen.logits, targets, config.smoothing)
     if mixed:
         others = [target[order.to(target.device)] for target in targets]
@@ -309,6 +312,52 @@ def train(
     return Model(state.average, schema, config.size, temperatures, notes, cut_outs=mattes is not None)
 
 
+def adapt(
+    labelled: LabelledPhotos,
+    wanted: Schema,
+    model: Model,
+    config: TrainConfig,
+    run: Path,
+    device: torch.device,
+    mattes: Path | None = None,
+) -> Model | None:
+    """Teach a trained network attributes that it lacks; see `retrieval.adapt`.
+
+    Args:
+        labelled: photos labelled by `wanted`.
+        wanted: attributes; those that the network has with the same values are left alone.
+        model: the trained network.
+        config: how to train.
+        run, device: as in `train`.
+        mattes: folder of the photos' mattes; made by the shipped matting network if the model is shown cut-outs.
+
+    Returns:
+        The network of all attributes, or None if the user stopped the run. Raises TrainError if nothing is new.
+    """
+    schema = merged_schema(model.schema, wanted)
+    same = unchanged(model.schema, schema)
+    new = [index for index, key in enumerate(schema.keys) if key not in same]
+    if not new:
+        raise TrainError("--adapt: the network has all attributes of --schema already, with the same values")
+    if mattes is None and model.cut_outs:
+        mattes = run / "mattes"
+        cut_files(labelled.paths, mattes, Matter.load(), CutOptions(alpha=True))
+    count = len(labelled.ids)
+    nothing = {key: np.zeros((count, len(schema[key].values) + 1), np.float32) for key in schema.keys}
+    targets = {key: labelled.targets[key] if index in new else nothing[key] for index, key in enumerate(schema.keys)}
+    network = extended_network(model, schema)
+    teach_only(network, new)
+    still = replace(config, trunk=model.network.config.trunk, size=model.size, freeze_shallow=False, weight_decay=0)
+    taught = train(replace(labelled, targets=targets), schema, network, still, run, device, mattes)
+    if taught is None:
+        return None
+    temperatures = [
+        model.temperatures[model.schema.keys.index(key)] if key in same else temperature
+        for key, temperature in zip(schema.keys, taught.temperatures, strict=True)
+    ]
+    return replace(taught, temperatures=tuple(temperatures), cut_outs=model.cut_outs)
+
+
 def _read_squares(labelled: LabelledPhotos, run: Path, mattes: Path | None) -> Squares:
     files: list[Path | None] | None = None
     if mattes is not None:
@@ -332,6 +381,9 @@ def main(
     split: Annotated[str, typer.Option(help="train on rows of this split; '' for all")] = "train",
     mattes: Annotated[Path | None, typer.Option(help="folder of mattes; photos are then shown cut out as well")] = None,
     start: Annotated[Path | None, typer.Option(help="weights file to start from, in place of a bare trunk")] = None,
+    only_new: Annotated[
+        bool, typer.Option("--adapt", help="teach the shipped network (or --start) only attributes that it lacks")
+    ] = False,
     teacher: Annotated[
         list[Path] | None, typer.Option(help="weights file of a network trained before; may be given several times")
     ] = None,
@@ -369,16 +421,25 @@ def main(
             fail("give --photos and --labels, or --data-set", status=2)
         keep_freed_memory()
         torch.manual_seed(seed)
+        if only_new:
+            known = load_model(start or SHIPPED_WEIGHTS)
+            adapted = adapt(labelled, attributes, known, config, run, choose_device(device), mattes)
+            _write(adapted, out)
+            return
         if start is not None:
             network = load_teacher(start, attributes).network
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
         teachers = [load_teacher(path, attributes) for path in teacher or []]
         model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers)
-        if model is None:
-            fail("stopped; the same command goes on from here")
-        save_model(model, out)
-        print(f"wrote {out}")
+        _write(model, out)
+
+
+def _write(model: Model | None, out: Path) -> None:
+    if model is None:
+        fail("stopped; the same command goes on from here")
+    save_model(model, out)
+    print(f"wrote {out}")
 
 
 if __name__ == "__main__":

@@ -37,10 +37,15 @@ def show(page: Page) -> None:
         else:
             # Only the file's own name: where it lies on the server is nobody's business.
             rows = [
-                {texts("catalogue.file"): PurePath(path).name, texts("catalogue.reason"): reason}
+                {texts("catalogue.file"): PurePath(path).name, texts("catalogue.reason"): _why_rejected(page, reason)}
                 for path, reason in rejected.items()
             ]
             st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _why_rejected(page: Page, reason: str) -> str:
+    kind = staff.rejection_kind(reason)
+    return page.texts(f"rejected.{kind}") if kind else reason
 
 
 def _show_charts(page: Page) -> None:

@@ -67,7 +67,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
         left, right = st.columns(2)
         own, query = own_photo(), garment(page)
         source = own.used if own else query.photo if query else None
-        matte = own.matte if own and own.use_cut else None
+        matte = own.searched_by() if own else None
         with st.spinner(texts("why.looking")):
             if source is None:
                 left.info(texts("why.no_photo"))
@@ -235,15 +235,29 @@ def mark(page: Page) -> None:
         picture = own.whole if tool == "crop" else own.used
         scale = min(1.0, CANVAS / max(picture.size))
         size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        brush = 3 if tool == "crop" else st.slider(texts("mark.brush"), 5, 60, 24, key="mark-brush")
+        with_box, width = True, 3
+        if tool != "crop":
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                shape = st.segmented_control(
+                    texts("mark.shape"),
+                    ("brush", "box"),
+                    default="brush",
+                    required=True,
+                    format_func=lambda one: texts(f"mark.{one}"),
+                    key="mark-shape",
+                )
+                with_box = shape == "box"
+                if not with_box:
+                    width = st.slider(texts("mark.size"), 5, 60, 24, key="mark-brush")
+        colour = {"crop": CROP, "keep": KEEP, "drop": DROP}[tool or "crop"]
         drawn = st_canvas(
-            fill_color="rgba(0,0,0,0)",
-            stroke_width=brush,
-            stroke_color={"crop": CROP, "keep": KEEP, "drop": DROP}[tool or "crop"],
+            fill_color="rgba(0,0,0,0)" if tool == "crop" else f"{colour}b0",
+            stroke_width=width,
+            stroke_color=colour,
             background_image=picture.resize(size),
             width=size[0],
             height=size[1],
-            drawing_mode="rect" if tool == "crop" else "freedraw",
+            drawing_mode="rect" if with_box else "freedraw",
             return_image_data=tool != "crop",
             key=f"canvas-{'crop' if tool == 'crop' else 'brush'}",
         )

@@ -3,7 +3,6 @@
 import html
 from collections.abc import Callable
 
-import numpy as np
 import streamlit as st
 from PIL import Image
 
@@ -58,7 +57,8 @@ def take(page: Page, content: bytes) -> None:
     try:
         with st.spinner(page.texts("query.looking")):
             photo = read_upload(content)
-            own = OwnPhoto(photo, photo, page.service.look_at(photo))
+            garment = page.service.look_at(photo)
+            own = OwnPhoto(photo, photo, garment, use_cut=page.service.embedder().cuts_out)
     except UploadError as error:
         say_problem(page.texts, error.reason)
     except SearchError:
@@ -114,7 +114,7 @@ def look_again(page: Page, own: OwnPhoto) -> None:
     """See the photo's garment anew, after its crop, its matte or the switch has changed."""
     if own.use_cut and own.matte is None:
         cut(page, own)
-    own.garment = page.service.look_at(own.used, own.matte if own.use_cut else np.ones(own.used.size[::-1], np.float32))
+    own.garment = page.service.look_at(own.used, own.searched_by())
     search_with_photo(page, own)
 
 

@@ -1,7 +1,9 @@
 """What one person has asked for, and the service that all people share."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -47,11 +49,25 @@ class OwnPhoto:
     drop: NDArray[np.float32] | None = None
     use_cut: bool = False
 
+    def searched_by(self) -> NDArray[np.float32] | None:
+        """The matte by which the network is shown the photo; None leaves it to make its own."""
+        return self.matte if self.use_cut else np.ones(self.used.size[::-1], np.float32)
+
 
 @st.cache_resource(show_spinner=False)
 def open_service(folder: Path) -> SearchService:
-    """The one service for everybody: one model in memory. Raises ValueErrors if the catalogue can't be opened."""
-    return SearchService.open(folder)
+    """The one service for everybody: one model in memory. Raises ValueErrors if the catalogue can't be opened.
+
+    The model is loaded meanwhile, so that the first photo need not wait for it.
+    """
+    service = SearchService.open(folder)
+    Thread(target=_load_model, args=(service,), daemon=True).start()
+    return service
+
+
+def _load_model(service: SearchService) -> None:
+    with suppress(ValueError):  # said when somebody searches with a photo
+        service.embedder()
 
 
 def search(page: Page) -> Search:

@@ -104,7 +104,7 @@ def test_patches_agree_with_regions_of_their_value_and_not_with_backgrounds() ->
 def test_losses_reach_every_part_of_the_network() -> None:
     torch.manual_seed(0)
     one = network().train()
-    seen = one(*normalise(squares(4)))
+    seen = one(*normalise(squares(4)), with_background=True)
     targets = [torch.eye(4)[[0, 0, 1, 3]], torch.eye(3)[[0, 1, 1, 0]]]
     branch_losses(seen, targets, LossWeights()).backward()
     assert one.patch_branch is not None

@@ -10,6 +10,7 @@ from PIL import Image
 
 from index.catalog import open_catalog
 from retrieval import staff
+from retrieval.build import build
 from retrieval.embedder import Embedder
 from retrieval.search import Query, SearchService
 from retrieval.tables import check_values
@@ -100,6 +101,48 @@ def test_corrections_are_labels_for_training(catalog: Path, sample_photos: list[
     assert [(row["id"], row["split"], row["collar"]) for row in table.rows] == [(one, "train", "hood")]
     with pytest.raises(ValueError):
         staff.correct(service, one, "collar", "nonsense", "Aoi")
+
+
+def test_corrections_of_an_item_count_for_each_of_its_photos(
+    embedder: Embedder, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    """Training knows photos by the names of their files, whatever a table calls the item that they show."""
+    front, back, other = (photo.stem for photo in sample_photos[:3])
+    (tmp_path / "stock.csv").write_text(f"photo,id\n{front},4711\n{back},4711\n")
+    build(sample_photos[:3], tmp_path / "catalog", embedder, metadata=tmp_path / "stock.csv")
+    service = SearchService.open(tmp_path / "catalog")
+    staff.correct(service, "4711", "collar", "hood", "Aoi")
+    staff.correct(service, other, "collar", "crew", "Aoi")
+    rows = staff.labels_csv(service).splitlines()[1:]
+    assert {tuple(row.split(",")[i] for i in (0, 4)) for row in rows} == {
+        (front, "hood"),
+        (back, "hood"),
+        (other, "crew"),
+    }
+
+
+def test_reasons_for_rejecting_photos_are_told_apart(
+    embedder: Embedder, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    (photos / "empty.jpg").touch()
+    (photos / "text.jpg").write_text("no photo")
+    (photos / "cut.jpg").write_bytes(sample_photos[0].read_bytes()[:4000])
+    Image.new("1", (11_000, 11_000)).save(photos / "large.png")
+    shutil.copy(sample_photos[1], photos / "good.jpg")
+    (tmp_path / "stock.csv").write_text("id,price\nnowhere,1\n")
+    build([photos], tmp_path / "catalog", embedder, metadata=tmp_path / "stock.csv")
+    rejected = open_catalog(tmp_path / "catalog").rejected()
+    kinds = {Path(path).name.split(" ")[0]: staff.rejection_kind(reason) for path, reason in rejected.items()}
+    assert kinds == {
+        "empty.jpg": "empty",
+        "text.jpg": "kind",
+        "cut.jpg": "damaged",
+        "large.png": "large",
+        "nowhere": "no_photo",
+    }
+    assert staff.rejection_kind("Input/output error") is None
 
 
 def test_where_the_network_looks(built: tuple[Path, object], sample_photos: list[Path]) -> None:

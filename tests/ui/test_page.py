@@ -102,11 +102,17 @@ def test_the_cut_out_can_be_searched_with(visits: Visits, served: str, sample_ph
     expect(cards(page)).to_have_count(12)
 
 
-def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+def marking(visits: Visits, served: str, photo: Path) -> Page:
+    """The page with a photo, and the dialog to mark its garment."""
     page = visits.open(served)
-    page.locator("input[type=file]").set_input_files(sample_photos[0])
+    page.locator("input[type=file]").set_input_files(photo)
     expect(page.get_by_alt_text("The cut-out of the photo")).to_be_visible()
     page.get_by_role("button", name="Mark the garment").click()
+    return page
+
+
+def draw_and_apply(page: Page) -> None:
+    """Draw from one place of the canvas to another, and apply that."""
     canvas = page.get_by_role("dialog").locator("canvas").last
     canvas.hover()  # waits until the dialog stands still
     expect(page.get_by_role("button", name="Apply")).to_be_disabled()
@@ -118,6 +124,47 @@ def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[
     page.mouse.move(box["x"] + 200, box["y"] + 300, steps=5)
     page.mouse.up()
     page.get_by_role("button", name="Apply").click()
+
+
+@pytest.mark.parametrize("shape", ["Brush", "Box"])
+def test_parts_of_the_cut_out_are_dropped(visits: Visits, served: str, sample_photos: list[Path], shape: str) -> None:
+    page = marking(visits, served, sample_photos[0])
+    cut_out = page.get_by_alt_text("The cut-out of the photo")
+    before = cut_out.get_attribute("src")
+    page.get_by_role("dialog").get_by_text("Drop", exact=True).click()
+    page.get_by_role("dialog").get_by_text(shape, exact=True).click()
+    settled(page)
+    draw_and_apply(page)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    expect(cut_out).not_to_have_attribute("src", before or "")
+    expect(cards(page)).to_have_count(12)
+
+
+def test_a_photo_is_taken_with_the_camera(visits: Visits, served: str) -> None:
+    page = visits.open(served)
+    page.locator(".st-key-source").get_by_text("Camera").click()
+    page.get_by_test_id("stCameraInputButton").click()
+    expect(page.get_by_alt_text("The photo that is searched with")).to_be_visible()
+    expect(cards(page)).to_have_count(12)
+
+
+def test_an_image_is_pasted(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = visits.open(served)
+    expect(page.get_by_role("button", name="Paste an image")).to_be_visible()
+    settled(page)
+    paste = """(bytes) => {
+      const data = new DataTransfer()
+      data.items.add(new File([new Uint8Array(bytes)], "image.jpg", { type: "image/jpeg" }))
+      document.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }))
+    }"""
+    page.evaluate(paste, list(sample_photos[3].read_bytes()))
+    expect(cards(page)).to_have_count(12)
+    assert names(page)[0] == sample_photos[3].stem
+
+
+def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = marking(visits, served, sample_photos[0])
+    draw_and_apply(page)
     expect(page.get_by_text("Only a part of the photo is used.")).to_be_visible()
     expect(cards(page)).to_have_count(12)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from retrieval.attributes import load_schema
+from retrieval.staff import REJECTIONS
 from ui import texts as texts_module
 from ui.texts import LANGUAGES, language_for, load_texts, plain
 
@@ -40,8 +41,10 @@ def test_every_text_that_the_page_asks_for_is_there_and_none_is_left_over() -> N
     asked = {key for key in re.findall(r"[\"'](\w+\.\w+)[\"']", source) if key.split(".")[0] in sections}
     assert asked <= strings.keys()
     computed = {"query.upload", "query.camera", "query.item", "mark.crop", "mark.keep", "mark.drop"}
-    computed |= {"mark.crop_hint", "mark.keep_hint", "mark.drop_hint"}
+    computed |= {"mark.crop_hint", "mark.keep_hint", "mark.drop_hint", "mark.brush", "mark.box"}
+    computed |= {f"rejected.{kind}" for kind in REJECTIONS}
     left_over = {key for key in strings.keys() - asked - computed if not key.startswith("problem.")}
+    assert computed <= strings.keys()
     assert not left_over
 
 
