@@ -1,6 +1,7 @@
 # make demo [PHOTOS=dir]   search photographs by attribute and draw the answers into demo/results.png
 # make ui                  the search page, on the demo's catalogue
 # make test                check style and types, and run the tests
+# make ablation DATA=dir MATTES=dir   train and measure the retrieval model without each of its ingredients, for hours
 # make clean               remove what the others made, the virtual environment included
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ PHOTOS ?= samples/photos
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo ui test browser clean
+.PHONY: demo ui test browser ablation clean
 
 demo: $(VENV)/.installed
 	@echo "== demo: building a catalogue of $(PHOTOS) and searching it"
@@ -37,6 +38,10 @@ browser:
 	else \
 		echo "no Chromium: the tests of the page are skipped; on Debian and Ubuntu: sudo apt-get install chromium fonts-noto-cjk"; \
 	fi
+
+ablation: $(VENV)/.installed
+	@test -n "$(DATA)" -a -n "$(MATTES)" || { echo "name the data: make ablation DATA=clothing MATTES=mattes"; exit 1; }
+	@$(BIN)/python benchmarks/ablation.py "$(DATA)" "$(MATTES)" runs/ablation --seed 0 --seed 1
 
 clean:
 	rm -rf $(VENV) demo

@@ -30,10 +30,11 @@ WATCH = """
 ([lines, first]) => new Promise((resolve, reject) => {
   const began = window.began, called = performance.now()
   const look = () => {
-    const cards = [...document.querySelectorAll(".card")]
+    const cards = [...document.querySelectorAll(".st-key-hits .card")]
+    const pictures = [...document.querySelectorAll(".st-key-hits .picture img")]
     const drawn = cards.length === 12
       && cards.every((card) => lines === null || card.querySelectorAll("li").length === lines)
-      && cards.every((card) => card.querySelector("img")?.complete)
+      && pictures.length === 12 && pictures.every((picture) => picture.complete)
       && (!first || cards[0].querySelector(".name").textContent === first)
       && !document.querySelector('[data-stale="true"] .card')
     if (drawn) resolve(performance.now() - began)

@@ -7,8 +7,8 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from matting.network import UNKNOWN, MattingNetwork, normalise
-from matting.trimap import make_trimap, one_hot
+from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, normalise
+from matting.trimap import one_hot
 
 TILE = 512  # pixels, without the margin
 MARGIN = 32  # pixels beside a tile that M-Net sees as well
@@ -50,7 +50,8 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
     height, width = photo.shape[1:]
     refined = functional.interpolate(alpha[None, None], size=(height, width), mode="bilinear", align_corners=False)
     # Only the edge itself: where the network was unsure of a whole area, more pixels tell no more.
-    trimap = make_trimap((refined > 0.5).float(), torch.tensor([BAND]))[0]
+    all_held, some_held = surroundings((refined[0, 0] > 0.5).numpy(), BAND)
+    trimap = torch.from_numpy(np.where(all_held, FOREGROUND, np.where(some_held, UNKNOWN, BACKGROUND)))
     device = next(network.parameters()).device
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
@@ -93,11 +94,20 @@ def harden(alpha: NDArray[np.float32], reach: float = 8.0) -> NDArray[np.float32
     """An alpha (H, W) in [0, 1] without see-through patches in cloth and without ghosts on the floor.
 
     Networks that make mattes are unsure of plain areas as well as of edges, but only near an edge is half an alpha
-    right: farther than `reach` pixels from where the alpha crosses one half it becomes 1 or 0.
+    right: farther than `reach` pixels, to either side, from where the alpha crosses one half it becomes 1 or 0.
     """
-    held = alpha > 0.5
-    inside, outside = ndimage.distance_transform_edt(held), ndimage.distance_transform_edt(~held)
-    return np.where(inside > reach, 1, np.where(outside > reach, 0, alpha)).astype(np.float32)
+    all_held, some_held = surroundings(alpha > 0.5, round(reach))
+    return np.where(all_held, 1, np.where(some_held, alpha, 0)).astype(np.float32)
+
+
+def surroundings(held: NDArray[np.bool_], reach: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where all, and where some, of the pixels of a square that reaches this far to each side are held; (H, W) each."""
+    bytes_, side = held.astype(np.uint8), 2 * reach + 1
+    # Filters of bytes take a tenth of the time of distances or of pooling.
+    return (
+        ndimage.minimum_filter(bytes_, side, mode="nearest") > 0,
+        ndimage.maximum_filter(bytes_, side, mode="nearest") > 0,
+    )
 
 
 def without_lesser_parts(alpha: NDArray[np.float32], kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:

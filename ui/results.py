@@ -96,23 +96,22 @@ def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[s
     texts = page.texts
     hit = next(one for one in answer.hits if one.id == item)
     wanted = wanted_values(page, answer)
-    rows, words = [], []
+    rows = []
     # What was asked to be different comes first.
     for key in sorted(answer.weights, key=lambda one: one not in search(page).change):
         attribute, value = page.service.schema[key], hit.attributes[key].value
         name = texts.value(attribute, value)
         same = value == wanted.get(key, "")
-        words.append(name)
         mark = "✓" if same else "≠"
         label = texts("results.same_mark" if same else "results.other_mark")
         rows.append(
             f"<li class='{'same' if same else 'other'}' title='{html.escape(texts.attribute(attribute))}'>"
             f"<span aria-label='{html.escape(label)}'>{mark}</span> {html.escape(name)}</li>"
         )
+    # Apart from what stands below it, so that it is not sent again when only that changes.
+    st.html(f"<div class='picture'>{_picture(page, photo, texts('query.now_item', id=item), state)}</div>")
     st.html(
-        "<div class='card'>"
-        + _picture(page, photo, texts("results.alt", id=item, values=", ".join(words)), state)
-        + f"<div class='head'><span class='score' title='{html.escape(texts('results.score_help'))}'>"
+        f"<div class='card'><div class='head'><span class='score' title='{html.escape(texts('results.score_help'))}'>"
         + html.escape(texts("results.score", score=score_text(hit.score)))
         + f"</span></div><div class='name' title='{html.escape(item)}'>{html.escape(item)}</div>"
         + f"<ul>{''.join(rows)}</ul></div>"

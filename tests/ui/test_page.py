@@ -417,3 +417,53 @@ def test_the_page_can_be_used_by_keyboard_on_a_tablet(visits: Visits, served: st
     expect(page).to_have_url(re.compile("by=collar"))
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert all(page.locator("img").evaluate_all("(all) => all.map((one) => Boolean(one.alt))"))
+
+
+CONTRAST = """
+() => {
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number)
+  const over = (top, under) => {
+    const share = top[3] ?? 1
+    return [0, 1, 2].map((one) => top[one] * share + under[one] * (1 - share))
+  }
+  const light = (colour) => {
+    const [r, g, b] = colour.map((one) => {
+      const share = one / 255
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const low = []
+  for (const place of document.querySelectorAll("body *")) {
+    const words = [...place.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data.trim()).join("")
+    const style = getComputedStyle(place)
+    if (!words || !place.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue
+    if (style.fontFamily.includes("Material")) continue
+    if (place.closest("[disabled], [aria-disabled=true], script, style")) continue
+    if (!style.color.startsWith("rgb") || parseFloat(style.fontSize) === 0) continue
+    const grounds = []
+    for (let one = place; one; one = one.parentElement) {
+      const ground = getComputedStyle(one).backgroundColor
+      if (ground.startsWith("rgb")) grounds.unshift(parts(ground))
+    }
+    const ground = grounds.reduce((under, top) => over(top, under), [255, 255, 255])
+    const [one, other] = [light(over(parts(style.color), ground)), light(ground)].sort((a, b) => b - a)
+    const ratio = (one + 0.05) / (other + 0.05)
+    const large = parseFloat(style.fontSize) >= 24 || (parseFloat(style.fontSize) >= 18.6 && style.fontWeight >= 700)
+    if (ratio < (large ? 3 : 4.5)) low.push(`${ratio.toFixed(1)} ${style.color} "${words.slice(0, 40)}"`)
+  }
+  return low
+}
+"""
+
+
+def test_all_texts_stand_out_from_their_ground(visits: Visits, served: str, shirt: str) -> None:
+    """Contrast of 4.5 to 1, of 3 to 1 for large text (WCAG 2.2, 1.4.3), on each page."""
+    page = by_item(visits, served, shirt, "&by=collar&set=sleeve:long")
+    settled(page)
+    assert page.evaluate(CONTRAST) == []
+    for name in ("Catalogue", "Corrections"):
+        page.get_by_role("link", name=name).click()
+        expect(page.get_by_role("heading", level=1)).to_be_visible()
+        settled(page)
+        assert page.evaluate(CONTRAST) == []
