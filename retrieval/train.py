@@ -51,6 +51,7 @@ from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model, save_model
 
 CACHE_SIZE = 288
 SECONDS_BETWEEN_CHECKPOINTS = 120
+COMMON_PHOTOS = 100
 
 
 @dataclass(frozen=True)
@@ -183,13 +184,22 @@ def measure_held_out(
 
 
 def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:
-    """One temperature an attribute, fitted on photos whose value is certain; 1 where there is none."""
-    temperatures = []
+    """One temperature an attribute, fitted on photos whose value is certain; 1 where there is none at all.
+
+    Few photos tell little of one attribute: its logarithm is drawn to the mean of all attributes', as if by
+    `COMMON_PHOTOS` photos more.
+    """
+    counts, own = [], []
     for key, of_attribute in zip(schema.keys, logits, strict=True):
         target = labelled.targets[key]
         certain = target[:, :-1].max(axis=1) == 1
-        temperatures.append(fit_temperature(of_attribute[certain], target[certain].argmax(axis=1)))
-    return tuple(temperatures)
+        counts.append(int(certain.sum()))
+        own.append(np.log(fit_temperature(of_attribute[certain], target[certain].argmax(axis=1))))
+    if sum(counts) == 0:
+        return (1.0,) * len(schema.keys)
+    common = np.average(own, weights=counts)
+    drawn = [(n * of + COMMON_PHOTOS * common) / (n + COMMON_PHOTOS) for n, of in zip(counts, own, strict=True)]
+    return tuple(float(np.exp(of)) for of in drawn)
 
 
 def with_teachers(
