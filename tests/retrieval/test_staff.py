@@ -28,7 +28,9 @@ def test_a_build_makes_thumbnails(catalog: Path, sample_photos: list[Path]) -> N
     for photo in open_catalog(catalog).known_photos():
         with Image.open(thumbnail_file(catalog, photo.path)) as small:
             assert max(small.size) == 320
-    assert len(list((catalog / "thumbnails").glob("*/*"))) == len(sample_photos)
+        with Image.open(thumbnail_file(catalog, photo.path, cut_out=True)) as small:
+            assert small.mode == "RGBA"
+    assert len(list((catalog / "thumbnails").glob("*/*"))) == 2 * len(sample_photos)
 
 
 def test_thumbnails_of_cut_outs_missing_ones_and_those_no_longer_needed(

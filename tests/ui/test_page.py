@@ -439,7 +439,9 @@ CONTRAST = """
     const style = getComputedStyle(place)
     if (!words || !place.checkVisibility({ opacityProperty: true, visibilityProperty: true })) continue
     if (style.fontFamily.includes("Material")) continue
-    if (place.closest("[disabled], [aria-disabled=true], script, style")) continue
+    // Switched off, or decoration; a slider's number stands above its knob, not on it.
+    const exempt = "[disabled], [aria-disabled=true], script, style, [data-testid=stSliderThumbValue]"
+    if (place.closest(exempt) || words === "…") continue
     if (!style.color.startsWith("rgb") || parseFloat(style.fontSize) === 0) continue
     const grounds = []
     for (let one = place; one; one = one.parentElement) {
