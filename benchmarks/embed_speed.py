@@ -42,7 +42,7 @@ class RegionThenPatch(nn.Module):
 
     def forward(self, photo: Tensor, attribute: int) -> tuple[Tensor, Tensor]:
         """Photo (1, 3, S, S) -> region vector (1, C) and patch vector (1, W) of one attribute."""
-        level = self.project(self.trunk(photo))
+        level = self.project(self.trunk(photo)[0])
         query = self.query(torch.tensor([attribute]))
         score = torch.einsum("bc,bchw->bhw", query, level) / level.shape[1] ** 0.5
         attention = score.flatten(1).softmax(dim=1).reshape(score.shape)
