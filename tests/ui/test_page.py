@@ -47,6 +47,7 @@ def values_of(page: Page, line: int) -> list[str]:
 def by_item(visits: Visits, served: str, item: str, rest: str = "", locale: str = "en-GB") -> Page:
     page = visits.open(f"{served}/?item={item}{rest}", locale)
     expect(cards(page)).to_have_count(12)
+    settled(page)  # a click while the page is still being drawn may meet another card
     return page
 
 
