@@ -1,4 +1,4 @@
-"""Teaching a trained network further attributes, which leaves all others as they are, number for number.
+"""Teaching a trained network further attributes, which leaves all others as they are, but for rounding.
 
 Trunk and patches stay as they are and are shared by all attributes; each attribute has rows of its own in the layers
 above, and only those of the new ones change. So two hundred labelled photos and a few minutes are enough, and vectors,

@@ -310,7 +310,8 @@ def train(
             }
             if len(unseen.ids):
                 row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size)
-            rounded = {key: round(value, 3) for key, value in row.items()}
+            # JSON knows no nan, which an attribute has that nobody labelled.
+            rounded = {key: round(value, 3) for key, value in row.items() if np.isfinite(value)}
             print(json.dumps(rounded), flush=True)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")

@@ -15,9 +15,6 @@ from playwright.sync_api import Download, Locator, Page, expect
 from retrieval.build import build
 from retrieval.embedder import Embedder
 
-# A list that closes while the page is being drawn fails a test by chance on a slow machine.
-pytestmark = pytest.mark.flaky(reruns=2)
-
 
 @pytest.fixture(scope="session")
 def shirt(samples: Path) -> str:
