@@ -93,7 +93,7 @@ def start_training(network: RegionPatchNet, config: TrainConfig, steps: int) -> 
     if config.freeze_shallow:
         freeze_shallow(network)
     rates = Rates(config.trunk_rate, config.rate, config.weight_decay, warm_up=0.15)
-    return start_state(network, RegionPatchNet(network.config), rates, steps)
+    return start_state(network, type(network)(network.config), rates, steps)
 
 
 def load_teacher(weights: Path, schema: Schema) -> Model:
