@@ -81,9 +81,10 @@ def make_catalog(catalog: Path, count: int) -> None:
             for start, stop in model.spans().values():
                 row[start:stop] /= np.linalg.norm(row[start:stop])
             made_up = f"{path}#{number}"
-            file = thumbnail_file(catalog, made_up)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(thumbnail_file(catalog, path), file)
+            for cut_out in (False, True):
+                file = thumbnail_file(catalog, made_up, cut_out)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(thumbnail_file(catalog, path, cut_out), file)
             photos.append(NewPhoto(f"item-{number}", made_up, 0, 0, row, values, dict.fromkeys(values, 0.9)))
         writer.store(photos, model.fingerprint)
         writer.finish(model)

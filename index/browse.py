@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from index.catalog import EFFECTIVE_VALUE, Catalog, effective_values
 from index.filters import photos_where
@@ -14,10 +14,16 @@ MOST_VALUES = 200  # of a column of the metadata; who has more of them searches 
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the metadata: whether all its cells are numbers, its bounds if so, and items by text."""
+    """A column of the metadata.
+
+    `bounds`: its least and greatest number if all its cells are numbers, else None; `whole`: whether those are all
+    whole ones. `items`: how many have a cell, `counts` how many which text, at most `MOST_VALUES` of them.
+    """
 
     name: str
     bounds: tuple[float, float] | None
+    whole: bool
+    items: int
     counts: dict[str, int]
 
 
@@ -64,15 +70,18 @@ def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
     found = []
     with catalog.engine.connect() as connection:
         cells = func.count(Fact.item_id), func.count(Fact.number), func.min(Fact.number), func.max(Fact.number)
-        for name, texts, numbers, low, high in connection.execute(
-            select(Fact.name, *cells).group_by(Fact.name).order_by(Fact.name)
+        broken = func.sum(case((Fact.number != func.round(Fact.number), 1), else_=0))
+        for name, texts, numbers, low, high, fractions in connection.execute(
+            select(Fact.name, *cells, broken).group_by(Fact.name).order_by(Fact.name)
         ).all():
-            counted = select(Fact.text, func.count()).where(Fact.name == name).group_by(Fact.text)
+            of_column = Fact.name == name
             if where is not None:
                 allowed = photos_where(connection, where, tuple(catalog.model.blocks))
-                counted = counted.where(Fact.item_id.in_(select(Photo.item_id).where(Photo.id.in_(allowed))))
+                of_column &= Fact.item_id.in_(select(Photo.item_id).where(Photo.id.in_(allowed)))
+            counted = select(Fact.text, func.count()).where(of_column).group_by(Fact.text)
             counted = counted.order_by(func.count().desc(), Fact.text).limit(MOST_VALUES)
             counts = {text: count for text, count in connection.execute(counted)}
+            items = connection.scalar(select(func.count()).select_from(Fact).where(of_column)) or 0
             bounds = (float(low), float(high)) if texts == numbers and low is not None and high is not None else None
-            found.append(Column(name, bounds, counts))
+            found.append(Column(name, bounds, bounds is not None and fractions == 0, items, counts))
     return found

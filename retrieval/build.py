@@ -15,7 +15,7 @@ from matting.tables import TableError, read_table
 from retrieval.attributes import Schema
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
-from retrieval.tables import check_values
+from retrieval.tables import check_values, known_value
 from retrieval.thumbnails import drop_thumbnails, save_thumbnails
 
 
@@ -129,7 +129,7 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
             if by_photo:
                 tables.item_of_photo[photo] = item
             if attributes:
-                tables.labels.setdefault(item, {}).update({key: row[key] for key in attributes})
+                tables.labels.setdefault(item, {}).update({key: known_value(row[key]) for key in attributes})
             others = {key: row[key] for key in table.columns if key not in {"id", "photo", *schema.keys}}
             facts = tables.facts.setdefault(item, {})
             facts.update({key: value for key, value in others.items() if value or key not in facts})

@@ -12,7 +12,7 @@ from PIL import Image
 from matting import PhotoError, find_by_name, read_matte, read_photo
 from matting.tables import TableError, read_table
 from retrieval.attributes import CATEGORY, Schema
-from retrieval.tables import check_values
+from retrieval.tables import DOES_NOT_APPLY, check_values, known_value
 
 MARGIN_GREY = 127  # what the trunk's normalisation maps to zero
 MARGIN = 0.08  # around a garment that is cut out, of its longer side
@@ -80,9 +80,10 @@ def read_labels(
     for number, row in enumerate(rows):
         for attribute in schema.attributes:
             target = targets[attribute.key][number]
-            if value := row.get(attribute.key, ""):
+            cell = row.get(attribute.key, "")
+            if value := known_value(cell):
                 target[attribute.value_index(value)] = 1
-            elif not attribute.applies(row.get(CATEGORY, "")):
+            elif cell == DOES_NOT_APPLY or not attribute.applies(row.get(CATEGORY, "")):
                 target[-1] = 1
             else:
                 for value in possible.get((row["id"], attribute.key), []):

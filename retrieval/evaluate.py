@@ -14,6 +14,7 @@ from matting.tables import read_table
 from retrieval.attributes import CATEGORY
 from retrieval.console import one_line_errors
 from retrieval.measure import Rankings, bootstrap_maps, expected_calibration_error, rank_other_senders
+from retrieval.tables import known_value
 
 NOT_ATTRIBUTES = ("id", "sender", "split", "view")
 
@@ -44,7 +45,7 @@ def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
     for key in table.columns:
         if key in NOT_ATTRIBUTES or key not in arrays:
             continue
-        values = [rows[ids[row]][key] for row in known]
+        values = [known_value(rows[ids[row]][key]) for row in known]
         measured[key] = figures(rank_other_senders(arrays[key][known].astype(np.float32), values, senders))
         if f"{key}.value" in arrays and f"{key}.confidence" in arrays:
             labelled = np.array([bool(value) for value in values])

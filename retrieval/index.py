@@ -113,7 +113,7 @@ def search_command(
             warn(remark)
         if sheet is not None:
             sheet.parent.mkdir(parents=True, exist_ok=True)
-            draw_sheet([sheet_row(query, answer)]).save(sheet)
+            draw_sheet([sheet_row(query, answer)], with_ids=True).save(sheet)
         if as_json:
             print(json.dumps(answer_as_json(query, answer), ensure_ascii=True))
         else:

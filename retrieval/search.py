@@ -31,7 +31,7 @@ class Garment:
     """What is seen in a query, so that it can be searched with again and again.
 
     `rows`: (M, D) float32, one a photo. `values` and `confidences` have an entry an attribute. `item` is the id if it
-    is one of the catalogue's, `photo` its picture or file.
+    is one of the catalogue's, `photo` its picture or file. `by_people`: the attributes whose values people gave.
     """
 
     rows: NDArray[np.float32]
@@ -39,6 +39,7 @@ class Garment:
     confidences: dict[str, float]
     item: str | None = None
     photo: Image.Image | Path | None = None
+    by_people: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,10 @@ class SearchService:
     def item(self, key: str) -> Garment:
         """What is known of an item. Raises CatalogError if there is no such item."""
         rows, values, path = self.catalog.item(key)
-        sure = {name: confidence for name, (_, confidence, _) in self.catalog.values_of(key).items()}
-        return Garment(rows, values, sure, key, Path(path))
+        known = self.catalog.values_of(key)
+        sure = {name: confidence for name, (_, confidence, _) in known.items()}
+        by_people = frozenset(name for name, (_, _, of_people) in known.items() if of_people)
+        return Garment(rows, values, sure, key, Path(path), by_people)
 
     def look_at(self, photo: Image.Image | Path, matte: Matte | None = None) -> Garment:
         """See a photo's garment, with the network; `matte` (H, W) cuts it out first. Raises SearchError."""
@@ -143,11 +146,13 @@ class SearchService:
 
     def cut(self, photo: Image.Image, keep: Matte | None = None, drop: Matte | None = None) -> "Cutting":
         """Cut a photo's garment out; `keep` and `drop` are a person's corrections, (H, W) in [0, 1]."""
-        if self._matter is None:
-            from matting.matter import Matter
+        with self._loading:
+            if self._matter is None:
+                from matting.matter import Matter
 
-            with self._loading:
-                self._matter = self._matter or Matter.load(device=self._device)
+                # One in memory: the embedder's, where it has one.
+                of_embedder = self._embedder.matter if self._embedder is not None else None
+                self._matter = of_embedder or Matter.load(device=self._device)
         return self._matter.cut(photo, keep=keep, drop=drop)
 
     def _garment(self, query: Query) -> Garment:

@@ -11,16 +11,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from index import browse, corrections
-from index.browse import Column
+from index.browse import MOST_VALUES, Column
 from index.catalog import Hit
 from index.corrections import StoredCorrection
-from retrieval.search import Matte, SearchService
+from index.storage import CatalogError
+from matting import PhotoError
+from retrieval.search import Matte, SearchError, SearchService
+from retrieval.tables import DOES_NOT_APPLY
 from retrieval.thumbnails import read_thumbnail, thumbnail_file
 
 __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the index's
+    "MOST_VALUES",
     "Column",
     "Hit",
     "Look",
+    "PhotoError",
     "StoredCorrection",
     "add_photos",
     "all_corrections",
@@ -35,6 +40,7 @@ __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the i
     "undo",
     "value_counts",
     "where_it_looked",
+    "why_not_added",
 ]
 
 # Words in the reasons that `read_photo` and `build` give, by the kind of reason.
@@ -43,7 +49,7 @@ REJECTIONS = {
     "kind": ("not an image", "a folder, not a photo"),
     "large": ("megapixels",),
     "permission": ("permission",),
-    "missing": ("no such file", "No such file"),
+    "missing": ("no such file",),
     "damaged": ("damaged or cut short",),
     "duplicate": ("duplicate id",),
     "name": ("not UTF-8",),
@@ -121,7 +127,7 @@ def labels_csv(service: SearchService) -> str:
     """The corrections that count, as the CSV that `retrieval.train --labels` reads.
 
     A row a photo, since an item may have several and training knows them by the names of their files; cells that nobody
-    corrected are empty, which training takes as not known.
+    corrected are empty, which training takes as not known; "-" says that an attribute does not apply.
     """
     of_item: dict[str, dict[str, str]] = {}
     for one in reversed(all_corrections(service)):  # the newest last, so that it stays
@@ -136,13 +142,23 @@ def labels_csv(service: SearchService) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows({"id": item, "split": "train", **values} for item, values in sorted(rows.items()))
+    for item, values in sorted(rows.items()):
+        cells = {key: value or DOES_NOT_APPLY for key, value in values.items()}
+        writer.writerow({"id": item, "split": "train", **cells})
     return text.getvalue()
 
 
 def rejection_kind(reason: str) -> str | None:
     """What kind of reason a photo was rejected for; None for the operating system's own words."""
-    return next((kind for kind, words in REJECTIONS.items() if any(of in reason for of in words)), None)
+    said = reason.lower()
+    return next((kind for kind, words in REJECTIONS.items() if any(of.lower() in said for of in words)), None)
+
+
+def why_not_added(error: Exception) -> str:
+    """What kind of thing kept photos from being added: "busy", "weights" or "unexpected"."""
+    if isinstance(error, CatalogError) and "another command" in str(error):
+        return "busy"
+    return "weights" if isinstance(error, SearchError) else "unexpected"
 
 
 def add_photos(

@@ -10,7 +10,6 @@ from pathlib import Path
 from PIL import Image
 
 from index.catalog import open_catalog
-from index.storage import CatalogError
 from matting import PHOTO_SUFFIXES, PhotoError, read_photo
 from retrieval.build import BuildReport, build
 from retrieval.embedder import Embedder
@@ -74,7 +73,10 @@ def add_uploads(
         CatalogError: the catalogue can't be written to now.
     """
     refused: dict[str, str] = {}
-    taken = {photo.item for photo in open_catalog(folder).known_photos()}
+    uploaded = folder / UPLOADS
+    uploaded.mkdir(exist_ok=True)
+    # Also those of photos that somebody else is adding in this moment, which the catalogue does not know yet.
+    taken = {photo.item for photo in open_catalog(folder).known_photos()} | {file.stem for file in uploaded.iterdir()}
     stored = []
     for upload in uploads:
         try:
@@ -82,19 +84,30 @@ def add_uploads(
         except UploadError as error:
             refused[upload.name] = error.reason
             continue
-        path = folder / UPLOADS / _free_name(upload.name, taken)
-        taken.add(path.stem)
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(upload.content)
-        stored.append(path)
+        stored.append(_store(upload, uploaded, taken))
     if not stored:
         return BuildReport(), refused
     try:
         return build(stored, folder, embedder, create=False, progress=progress), refused
-    except CatalogError:
+    except BaseException:
+        known = {photo.path for photo in open_catalog(folder).known_photos()}
         for path in stored:
-            path.unlink(missing_ok=True)
+            if str(path.absolute()) not in known:
+                path.unlink(missing_ok=True)
         raise
+
+
+def _store(upload: Upload, folder: Path, taken: set[str]) -> Path:
+    """Write an upload under a name of its own, which becomes one of those taken."""
+    while True:
+        path = folder / _free_name(upload.name, taken)
+        taken.add(path.stem)
+        try:
+            with path.open("xb") as file:
+                file.write(upload.content)
+        except FileExistsError:
+            continue
+        return path
 
 
 def _check_pixels(path: Path) -> None:

@@ -19,6 +19,23 @@ def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np
     return found
 
 
+def where_it_applies(of_values: NDArray[np.float32], applies: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Probabilities of one attribute's values, lowered where the garment is hardly of a kind that has the attribute.
+
+    A pair of shorts has no sleeve, whatever of it looks like one.
+
+    Args:
+        of_values: (N, V + 1), as `probabilities` gives them.
+        applies: (N,), how probable it is that the garment's category has the attribute; half of it and more lowers
+            nothing.
+
+    Returns:
+        (N, V + 1); "does not apply" gets what the values lose.
+    """
+    values = of_values[:, :-1] * np.minimum(1, 2 * applies)[:, None]
+    return np.concatenate([values, 1 - values.sum(axis=1, keepdims=True)], axis=1)
+
+
 def attribute_vectors(of_values: NDArray[np.float32], look: NDArray[np.float32]) -> NDArray[np.float32]:
     """The vectors of one attribute.
 

@@ -3,7 +3,7 @@
 import base64
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
@@ -36,6 +36,11 @@ class Search:
     kept: tuple[str, ...] = ()
 
 
+def everything_counts(search: Search) -> bool:
+    """Whether all that the garment has counts: where nothing is on, or only what shall be another value."""
+    return set(search.weights) == set(search.change)
+
+
 def to_address(search: Search) -> dict[str, list[str]]:
     """The parameters of the address; what is as it was at the start is left out."""
     found = {
@@ -44,15 +49,21 @@ def to_address(search: Search) -> dict[str, list[str]]:
         "by": [key if weight == 1 else f"{key}:{weight:g}" for key, weight in search.weights.items()],
         "set": [f"{key}:{value}" for key, value in search.change.items()],
         "is": [f"{quote(name, safe='')}:{value}" for name, values in search.filters.items() for value in values],
-        "between": [f"{quote(name, safe='')}:{low:g}:{high:g}" for name, (low, high) in search.between.items()],
+        "between": [f"{quote(name, safe='')}:{low!r}:{high!r}" for name, (low, high) in search.between.items()],
         "page": [str(search.page)] if search.page > 1 else [],
         "kept": list(search.kept),
     }
     return {key: values for key, values in found.items() if values}
 
 
-def from_address(parameters: Mapping[str, list[str]], schema: Schema) -> Search:
-    """The search that an address holds; what can't be understood in it is left out."""
+def from_address(parameters: Mapping[str, list[str]], schema: Schema, columns: Collection[str]) -> Search:
+    """The search that an address holds; what can't be understood in it is left out.
+
+    Args:
+        parameters: those of the address.
+        schema: the attributes.
+        columns: the metadata's; filters by others are left out, as of a table that the catalogue had before.
+    """
     weights: dict[str, float] = {}
     for part in parameters.get("by", []):
         key, _, weight = part.partition(":")
@@ -68,13 +79,13 @@ def from_address(parameters: Mapping[str, list[str]], schema: Schema) -> Search:
     for part in parameters.get("is", []):
         name, _, value = part.partition(":")
         name = unquote(name)
-        if value and (name not in schema.keys or value in schema[name].values):
+        if value and (name in columns if name not in schema.keys else value in schema[name].values):
             filters[name] = (*filters.get(name, ()), value)
     between = {}
     for part in parameters.get("between", []):
         name, *bounds = part.split(":")
         low, high = (_number(bound, math.nan) for bound in [*bounds, "", ""][:2])
-        if low <= high:
+        if low <= high and unquote(name) in columns:
             between[unquote(name)] = (low, high)
     item = next(iter(parameters.get("item", [])), None)
     seen = next(iter(parameters.get("seen", [])), None) if item is None else None

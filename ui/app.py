@@ -56,6 +56,9 @@ def main() -> None:
     chosen = st.navigation(pages, position="top")
     if settings.read_only:
         st.caption(f":material/lock: {texts('app.read_only')}")
+    if st.user.get("is_logged_in"):
+        with st.container(horizontal=True, horizontal_alignment="right"):
+            st.button(texts("app.sign_out"), icon=":material/logout:", key="sign-out", on_click=st.logout)
     with one_line(texts):
         chosen.run()
 
@@ -95,7 +98,9 @@ def _own_words(texts: Texts) -> str:
     """Rules that put words of the page's language in the place of Streamlit's English ones."""
     places = {
         "[data-testid='stFileUploaderDropzone'] button p": texts("query.upload_button"),
-        "[data-testid='stCameraInputButton']": texts("query.camera_button"),
+        # While there is a picture from the camera, the button takes it away.
+        "[data-testid='stCameraInput']:has(video) [data-testid='stCameraInputButton']": texts("query.camera_button"),
+        "[data-testid='stCameraInput']:has(img) [data-testid='stCameraInputButton']": texts("query.camera_again"),
     }
     rules = []
     for place, words in places.items():
@@ -108,9 +113,9 @@ def _own_words(texts: Texts) -> str:
 def _opened(settings: Settings, texts: Texts) -> SearchService | None:
     """The service, or None after saying why there is none."""
     try:
-        service = open_service(settings.catalog)
+        service = open_service(settings.catalog, settings.weights)
         service.refresh()
-    except (ValueError, OSError) as error:
+    except Exception as error:  # a damaged database raises errors of its own
         logging.getLogger("erimoto").warning("%s", error)
         if not settings.catalog.is_dir() or not any(settings.catalog.iterdir()):
             st.info(texts("problem.no_catalogue"), icon=":material/inventory_2:")

@@ -8,7 +8,7 @@ import streamlit as st
 
 from retrieval.attributes import Attribute
 from retrieval.search import Garment
-from ui.address import HEAVIEST
+from ui.address import HEAVIEST, everything_counts
 from ui.state import Page, change_search, search
 from ui.texts import plain
 
@@ -21,7 +21,10 @@ def show(page: Page, seen: Garment) -> None:
     texts, weights = page.texts, search(page).weights
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(texts("attributes.heading"), width="content")
-        words = texts("attributes.on" if weights else "attributes.everything", count=len(weights))
+        words = texts("attributes.everything")
+        if weights:
+            all_else = everything_counts(search(page))
+            words = texts("attributes.changed") if all_else else texts("attributes.on", count=len(weights))
         st.html(f"<div class='seen'>{html.escape(words)}</div>", width="content")
     with st.container(horizontal=True, gap="small", key="attributes"):
         for attribute in page.service.schema.attributes:
@@ -39,7 +42,7 @@ def _show_one(page: Page, attribute: Attribute, seen: Garment) -> None:
     words = texts("attributes.none")
     if value:
         name = texts.value(attribute, value)
-        by_hand = seen.item is not None and sure == 1.0
+        by_hand = key in seen.by_people
         words = texts("attributes.by_hand" if by_hand else "attributes.seen", value=name, percent=percent)
     bar = f"<span class='bar' aria-hidden='true'><i style='width:{percent}%'></i></span>" if value else ""
     st.html(f"<div class='seen{' unsure' if sure < UNSURE else ''}'>{bar}<span>{html.escape(words)}</span></div>")
@@ -49,14 +52,14 @@ def _show_one(page: Page, attribute: Attribute, seen: Garment) -> None:
     st.session_state[f"set-{key}"] = now.change.get(key, "")
     st.selectbox(
         texts("attributes.value"),
-        ["", *(one for one in attribute.values if one != value)],
+        ["", *(one for one in attribute.values if one != value or one == now.change.get(key))],
         format_func=lambda one: texts("attributes.change", value=texts.value(attribute, one)) if one else same,
         key=f"set-{key}",
         on_change=_change_to,
         args=(page, key),
         label_visibility="collapsed",
     )
-    if len(now.weights) > 1:
+    if len(now.weights) > 1 and not everything_counts(now):
         st.session_state[f"weight-{key}"] = now.weights[key]
         st.slider(
             texts("attributes.weight", name=plain(texts.attribute(attribute))),

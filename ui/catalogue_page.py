@@ -1,13 +1,17 @@
 """The catalogue page: what there is, how it is spread, what could not be used; adding photos."""
 
-from datetime import datetime
+import html
+import logging
+from dataclasses import dataclass, field
 from pathlib import PurePath
+from threading import Thread
 
 import streamlit as st
 
 from retrieval import staff
-from ui.problems import BYTES, PIXELS, one_line, say_problem
-from ui.state import Page, value_counts
+from retrieval.search import SearchService
+from ui.problems import BYTES, PIXELS, SENT_AT_MOST, one_line, say_problem
+from ui.state import Page, moment, value_counts
 from ui.texts import plain
 
 CHART_HEIGHT = 38  # pixels a bar
@@ -20,12 +24,11 @@ def show(page: Page) -> None:
     with one_line(texts):
         info = page.service.catalog.info()
         rejected = page.service.catalog.rejected()
-        built = datetime.fromisoformat(str(info["built"])).astimezone()
         with st.container(horizontal=True, gap="medium"):
             st.metric(texts("catalogue.items"), f"{info['items']:,}", border=True)
             st.metric(texts("catalogue.photos"), f"{info['photos']:,}", border=True)
             st.metric(texts("catalogue.rejected"), f"{len(rejected):,}", border=True)
-            st.metric(texts("catalogue.built"), f"{built:%Y-%m-%d %H:%M}", border=True)
+            st.metric(texts("catalogue.built"), moment(str(info["built"])), border=True)
             st.metric(texts("catalogue.model"), str(info["model"])[:8], border=True)
         if not page.settings.read_only:
             _show_adding(page)
@@ -45,7 +48,7 @@ def show(page: Page) -> None:
 
 def _why_rejected(page: Page, reason: str) -> str:
     kind = staff.rejection_kind(reason)
-    return page.texts(f"rejected.{kind}") if kind else reason
+    return page.texts(f"rejected.{kind}") if kind else page.texts("rejected.other")
 
 
 def _show_charts(page: Page) -> None:
@@ -56,6 +59,8 @@ def _show_charts(page: Page) -> None:
     for position, attribute in enumerate(shown):
         with sides[position % 2], st.container(border=True):
             st.markdown(f"**{plain(texts.attribute(attribute))}**")
+            words = (f"{texts.value(attribute, value)}: {count}" for value, count in counts[attribute.key].items())
+            st.html(f"<p class='unseen'>{html.escape(', '.join(words))}</p>")  # for those who can't see the chart
             rows = {
                 texts("catalogue.value_column"): [texts.value(attribute, value) for value in counts[attribute.key]],
                 texts("catalogue.count_column"): list(counts[attribute.key].values()),
@@ -73,40 +78,75 @@ def _show_charts(page: Page) -> None:
             )
 
 
+@dataclass
+class Adding:
+    """Photos that are being added, by a thread: who turns to another page or closes this one does not stop it."""
+
+    files: list[tuple[str, bytes]]
+    done: int = 0
+    total: int = 0
+    added: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
+    problem: str | None = None
+    finished: bool = False
+
+
+def _add(service: SearchService, adding: Adding) -> None:
+    def advance(done: int, total: int) -> None:
+        adding.done, adding.total = done, total
+
+    try:
+        adding.added, adding.refused = staff.add_photos(service, adding.files, advance)
+    except Exception as error:
+        logging.getLogger("erimoto").warning("photos were not added: %s", error)
+        adding.problem = staff.why_not_added(error)
+    finally:
+        adding.files = []
+        adding.finished = True
+
+
 def _show_adding(page: Page) -> None:
     texts = page.texts
     st.header(texts("catalogue.add_heading"))
-    number = st.session_state.setdefault("adding", 0)  # a new uploader, and so an empty one, after each time
+    adding: Adding | None = st.session_state.get("adding")
+    if adding is not None and not adding.finished:
+        _show_progress(page, adding)
+        return
+    if adding is not None:
+        _show_outcome(page, adding)
+        st.session_state["adding"] = None
+    number = st.session_state.setdefault("times added", 0)  # a new uploader, and so an empty one, after each time
     files = st.file_uploader(
         texts("catalogue.add_label"),
         help=texts("query.upload_help", megabytes=BYTES, megapixels=PIXELS),
         accept_multiple_files=True,
-        max_upload_size=BYTES,
+        max_upload_size=SENT_AT_MOST,
         key=f"add-{number}",
     )
-    for went_well, words in st.session_state.pop("added", []):
-        (st.success if went_well else st.warning)(words)
     if files and st.button(texts("catalogue.add", count=len(files)), type="primary", key="add-photos"):
-        bar = st.progress(0.0, texts("catalogue.preparing"))
-
-        def advance(done: int, total: int) -> None:
-            bar.progress(done / total, texts("catalogue.adding", done=done, total=total))
-
-        try:
-            added, refused = staff.add_photos(page.service, [(file.name, file.getvalue()) for file in files], advance)
-        except ValueError as error:
-            bar.empty()
-            say_problem(texts, "busy" if "another command" in str(error) else "unexpected")
-            return
-        st.session_state["added"] = [
-            *([(True, texts("catalogue.added", count=added))] if added else []),
-            *(
-                (False, texts("catalogue.add_refused", name=plain(name), reason=_reason(page, reason)))
-                for name, reason in refused.items()
-            ),
-        ]
-        st.session_state["adding"] = number + 1
+        adding = Adding([(file.name, file.getvalue()) for file in files])
+        st.session_state["adding"], st.session_state["times added"] = adding, number + 1
+        Thread(target=_add, args=(page.service, adding), daemon=True).start()
         st.rerun()
+
+
+@st.fragment(run_every=0.5)
+def _show_progress(page: Page, adding: Adding) -> None:
+    if adding.finished:
+        st.rerun()
+    texts = page.texts
+    words = texts("catalogue.adding", done=adding.done, total=adding.total)
+    st.progress(adding.done / max(1, adding.total), words if adding.total else texts("catalogue.preparing"))
+
+
+def _show_outcome(page: Page, adding: Adding) -> None:
+    texts = page.texts
+    if adding.problem is not None:
+        say_problem(texts, adding.problem)
+    if adding.added:
+        st.success(texts("catalogue.added", count=adding.added))
+    for name, reason in adding.refused.items():
+        st.warning(texts("catalogue.add_refused", name=plain(name), reason=_reason(page, reason)))
 
 
 def _reason(page: Page, reason: str) -> str:

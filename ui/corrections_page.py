@@ -1,13 +1,11 @@
 """The page of corrections: who corrected what and when; each can be undone, all can be exported as labels."""
 
-from datetime import datetime
-
 import streamlit as st
 
 from retrieval import staff
 from retrieval.staff import StoredCorrection
 from ui.problems import one_line
-from ui.state import Page
+from ui.state import Page, moment
 from ui.texts import plain
 
 PER_PAGE = 25
@@ -53,17 +51,14 @@ def _show_one(page: Page, one: StoredCorrection) -> None:
         with st.container(gap=None):
             row = texts("corrections.row", attribute=plain(name), predicted=plain(predicted), value=plain(value))
             st.markdown(row if one.undone is None else f":gray[{row}]")
-            st.caption(texts("corrections.by", item=plain(one.item), who=plain(one.who), when=_moment(one.made)))
+            st.caption(texts("corrections.by", item=plain(one.item), who=plain(one.who), when=moment(one.made)))
         if one.undone is not None:
-            st.caption(texts("corrections.undone", when=_moment(one.undone)), width="content")
+            st.caption(texts("corrections.undone", when=moment(one.undone)), width="content")
         elif not page.settings.read_only:
             st.button(texts("corrections.undo"), key=f"undo-{one.id}", on_click=_undo, args=(page, one.id))
 
 
 def _undo(page: Page, correction: int) -> None:
-    done = staff.undo(page.service, correction)
-    st.session_state["undone"] = page.texts("corrections.undo_done" if done else "corrections.undo_gone")
-
-
-def _moment(text: str) -> str:
-    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}"
+    with one_line(page.texts):
+        done = staff.undo(page.service, correction)
+        st.session_state["undone"] = page.texts("corrections.undo_done" if done else "corrections.undo_gone")

@@ -12,10 +12,10 @@ from PIL import Image
 from streamlit_drawable_canvas import st_canvas
 
 from retrieval import staff
-from retrieval.search import Answer, Garment
-from retrieval.staff import Hit
+from retrieval.search import Answer, Garment, Matte, SearchError
+from retrieval.staff import Hit, PhotoError
 from ui.images import data_address, heat, jpeg
-from ui.problems import one_line
+from ui.problems import one_line, say_problem
 from ui.state import OwnPhoto, Page, garment, own_photo, search, search_with_item, thumbnail
 from ui.texts import plain
 
@@ -50,7 +50,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
             default=keys[0],
             required=True,
             format_func=lambda one: texts.attribute(page.service.schema[one]),
-            key="why-attribute",
+            key="asked why",
         )
         attribute = page.service.schema[key or keys[0]]
         name, seen = texts.attribute(attribute), hit.attributes[attribute.key]
@@ -65,28 +65,32 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
             )
         )
         left, right = st.columns(2)
-        own, query = own_photo(), garment(page)
+        own, query = own_photo(page), garment(page)
         source = own.used if own else query.photo if query else None
         matte = own.searched_by() if own else None
         with st.spinner(texts("why.looking")):
             if source is None:
                 left.info(texts("why.no_photo"))
             else:
-                with left, one_line(texts, "unexpected"):
-                    picture = heat(staff.where_it_looked(page.service, source, attribute.key, matte))
-                    words = texts("why.query")
-                    st.image(picture, caption=words, alt=texts("why.alt", name=name, what=words), width=WHY_WIDTH)
-            words = texts("why.hit", id=hit.id)
+                with left:
+                    _show_where(page, source, attribute.key, name, texts("why.query"), matte)
             with right:
-                try:
-                    picture = heat(staff.where_it_looked(page.service, Path(hit.photo), attribute.key))
-                except ValueError:
-                    st.info(texts("why.gone"))
-                else:
-                    what = texts("why.alt", name=name, what=words)
-                    st.image(picture, caption=plain(words), alt=what, width=WHY_WIDTH)
+                _show_where(page, Path(hit.photo), attribute.key, name, texts("why.hit", id=hit.id))
 
     _open(page, texts("why.heading", id=plain(hit.id)), draw, "large")
+
+
+def _show_where(
+    page: Page, photo: Image.Image | Path, key: str, name: str, words: str, matte: Matte | None = None
+) -> None:
+    try:
+        picture = heat(staff.where_it_looked(page.service, photo, key, matte))
+    except PhotoError:
+        st.info(page.texts("why.gone"))
+    except SearchError:
+        say_problem(page.texts, "weights")
+    else:
+        st.image(picture, caption=plain(words), alt=page.texts("why.alt", name=name, what=words), width=WHY_WIDTH)
 
 
 def compare(page: Page, answer: Answer, seen: Garment) -> None:
@@ -129,7 +133,7 @@ def _comparison(page: Page, answer: Answer, hits: list[Hit], seen: Garment) -> s
 
 
 def _query_picture(page: Page, seen: Garment) -> str:
-    own = own_photo()
+    own = own_photo(page)
     if own is not None:
         return f"<img src='{data_address(jpeg(own.used))}' alt='{html.escape(page.texts('query.photo_alt'))}'>"
     return _picture(page, str(seen.photo), seen.item or "") if seen.photo else ""
@@ -144,6 +148,8 @@ def _picture(page: Page, photo: str, item: str) -> str:
 def correct(page: Page, item: str) -> None:
     """Let somebody correct a value of an item."""
     texts, schema = page.texts, page.service.schema
+    # Each opening has fields of its own: what was chosen for another item, or given up, is not chosen here.
+    opening = st.session_state["corrections opened"] = st.session_state.get("corrections opened", 0) + 1
 
     def draw() -> None:
         known = page.service.item(item)
@@ -151,7 +157,7 @@ def correct(page: Page, item: str) -> None:
             texts("correct.attribute"),
             schema.keys,
             format_func=lambda one: texts.attribute(schema[one]),
-            key="correct-attribute",
+            key=f"corrected attribute {opening}",
         )
         attribute, now = schema[key], known.values.get(key, "")
         st.markdown(texts("correct.now", value=f"**{plain(texts.value(attribute, now))}**"))
@@ -161,13 +167,13 @@ def correct(page: Page, item: str) -> None:
             values,
             index=values.index(now) if now in values else 0,
             format_func=lambda one: texts.value(attribute, one),
-            key=f"correct-value-{key}",
+            key=f"corrected value {opening} {key}",
         )
         signed_in = str(st.user.get("email") or "") if st.user.get("is_logged_in") else ""
         who = signed_in or st.text_input(
-            texts("correct.who"), value=st.session_state.get("who", ""), max_chars=100, key="correct-who"
+            texts("correct.who"), value=st.session_state.get("who", ""), max_chars=100, key=f"who {opening}"
         )
-        if st.button(texts("correct.save"), type="primary", key="correct-save"):
+        if st.button(texts("correct.save"), type="primary", key="save correction"):
             if not who.strip():
                 st.error(texts("correct.who_missing"))
             elif value == now:
@@ -217,7 +223,7 @@ def mark(page: Page) -> None:
     def draw() -> None:
         from ui.query_panel import look_again
 
-        own = own_photo()
+        own = own_photo(page)
         if own is None:
             return
         tools = ("crop", "keep", "drop")
@@ -263,25 +269,46 @@ def mark(page: Page) -> None:
         )
         box = _last_box(drawn.json_data, scale) if tool == "crop" else None
         painted = _painted(drawn.image_data) if tool != "crop" else None
+        typed = _typed_box(page, picture)
         with st.container(horizontal=True):
             # Nothing to apply before something is drawn; else a quick click would silently do nothing.
-            drawn_nothing = box is None and painted is None
+            drawn_nothing = box is None and painted is None and typed is None
             if st.button(texts("mark.apply"), type="primary", key="mark-apply", disabled=drawn_nothing):
-                if painted is None:
-                    _crop(own, box)
-                else:
+                if tool == "crop":
+                    _crop(own, box or typed)
+                elif painted is not None:
                     _brush(own, painted)
+                elif typed is not None:
+                    _correct_box(own, typed, keep=tool == "keep")
                 with st.spinner(texts("query.looking")):
                     look_again(page, own)
                 st.rerun()
             if st.button(texts("mark.whole"), key="mark-whole"):
                 _crop(own, None)
-                own.use_cut = False
                 with st.spinner(texts("query.looking")):
                     look_again(page, own)
                 st.rerun()
 
     _open(page, texts("mark.heading"), draw, "medium")
+
+
+def _typed_box(page: Page, picture: Image.Image) -> tuple[int, int, int, int] | None:
+    """Let those who can't draw say a box in percent of a picture; None while it is all of it."""
+    texts = page.texts
+    with st.expander(texts("mark.without_drawing")):
+        left, right = st.slider(texts("mark.across"), 0, 100, (0, 100), format="%d %%", key="mark-across")
+        top, bottom = st.slider(texts("mark.down"), 0, 100, (0, 100), format="%d %%", key="mark-down")
+    if (left, right, top, bottom) == (0, 100, 0, 100):
+        return None
+    box = picture.width * left, picture.height * top, picture.width * right, picture.height * bottom
+    return box[0] // 100, box[1] // 100, box[2] // 100, box[3] // 100
+
+
+def _correct_box(own: OwnPhoto, box: tuple[int, int, int, int], keep: bool) -> None:
+    region = np.zeros(own.used.size[::-1], bool)
+    region[box[1] : box[3], box[0] : box[2]] = True
+    nothing = np.zeros_like(region)
+    own.correct(*((region, nothing) if keep else (nothing, region)))
 
 
 def _last_box(drawing: dict[str, list[dict[str, float]]] | None, scale: float) -> tuple[int, int, int, int] | None:
@@ -315,10 +342,12 @@ def _painted(picture: NDArray[np.uint8] | None) -> NDArray[np.uint8] | None:
 
 
 def _brush(own: OwnPhoto, painted: NDArray[np.uint8]) -> None:
-    """Take what was painted in green as kept and in red as dropped; the cut-out is then searched with."""
+    """Take what was painted in green as kept and in red as dropped, beside what was painted before."""
     inside = painted[..., 3] > PAINTED
     green = painted[..., 1] > painted[..., 0]
-    for name, region in (("keep", inside & green), ("drop", inside & ~green)):
-        mask = Image.fromarray(region.astype(np.uint8) * 255).resize(own.used.size, Image.Resampling.NEAREST)
-        setattr(own, name, np.asarray(mask, np.float32) / 255 if region.any() else None)
-    own.matte, own.use_cut = None, True
+    own.correct(_at_size_of(own.used, inside & green), _at_size_of(own.used, inside & ~green))
+
+
+def _at_size_of(photo: Image.Image, region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    mask = Image.fromarray(region.astype(np.uint8) * 255).resize(photo.size, Image.Resampling.NEAREST)
+    return np.asarray(mask) > 127

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from retrieval.staff import MOST_VALUES, Column
 from ui.address import Search, where_text
 from ui.problems import one_line
 from ui.state import Page, change_search, columns, search, value_counts
@@ -16,18 +17,6 @@ def show(page: Page, state: tuple[str, int, int]) -> None:
     active = len(now.filters) + len(now.between)
     heading = texts("filters.heading_on", count=active) if active else texts("filters.heading")
     with st.expander(heading, icon=":material/filter_alt:", key="filters"), one_line(texts):
-        for attribute in page.service.schema.attributes:
-            counts = value_counts(page.catalog, state, where_text(now, attribute.key), page)[attribute.key]
-            values = [value for value in attribute.values if counts.get(value) or value in _on(now, attribute.key)]
-            names = {value: texts.value(attribute, value) for value in values}
-            _choose(page, attribute.key, texts.attribute(attribute), values, counts, names.__getitem__)
-        for name in [column.name for column in columns(page.catalog, state, None, page)]:
-            column = next(one for one in columns(page.catalog, state, where_text(now, name), page) if one.name == name)
-            if column.bounds is not None and column.bounds[0] < column.bounds[1]:
-                _choose_range(page, name, column.bounds)
-            else:
-                values = list(dict.fromkeys([*_on(now, name), *column.counts]))
-                _choose(page, name, name, values, column.counts, str)
         if active:
             st.button(
                 texts("filters.clear"),
@@ -37,6 +26,19 @@ def show(page: Page, state: tuple[str, int, int]) -> None:
                 args=(page,),
                 kwargs={"filters": {}, "between": {}},
             )
+        for attribute in page.service.schema.attributes:
+            counts = value_counts(page.catalog, state, where_text(now, attribute.key), page)[attribute.key]
+            values = [value for value in attribute.values if counts.get(value) or value in _on(now, attribute.key)]
+            names = {value: texts.value(attribute, value) for value in values}
+            _choose(page, attribute.key, texts.attribute(attribute), values, counts, names.__getitem__)
+        for name in [column.name for column in columns(page.catalog, state, None, page)]:
+            column = next(one for one in columns(page.catalog, state, where_text(now, name), page) if one.name == name)
+            if column.bounds is not None and column.bounds[0] < column.bounds[1]:
+                _choose_range(page, column)
+            else:
+                values = list(dict.fromkeys([*_on(now, name), *column.counts]))
+                # Who looks for a rare one of very many types it.
+                _choose(page, name, name, values, column.counts, str, typed=len(column.counts) >= MOST_VALUES)
 
 
 def _on(now: Search, name: str) -> tuple[str, ...]:
@@ -44,7 +46,13 @@ def _on(now: Search, name: str) -> tuple[str, ...]:
 
 
 def _choose(
-    page: Page, key: str, label: str, values: list[str], counts: dict[str, int], named: Callable[[str], str]
+    page: Page,
+    key: str,
+    label: str,
+    values: list[str],
+    counts: dict[str, int],
+    named: Callable[[str], str],
+    typed: bool = False,
 ) -> None:
     texts, now = page.texts, search(page)
 
@@ -61,16 +69,27 @@ def _choose(
         key=f"filter-{key}",
         on_change=fold,
         placeholder=texts("filters.any"),
+        accept_new_options=typed,
     )
 
 
-def _choose_range(page: Page, name: str, bounds: tuple[float, float]) -> None:
+def _choose_range(page: Page, column: Column) -> None:
+    name, bounds = column.name, column.bounds
+    assert bounds is not None
+
     def fold() -> None:
         chosen = tuple(st.session_state[f"range-{name}"])
         between = {one: limits for one, limits in search(page).between.items() if one != name}
         change_search(page, between=between | ({} if chosen == bounds else {name: chosen}))
 
-    low, high = search(page).between.get(name, bounds)
     # An address may ask for what lies outside of the bounds.
-    st.session_state[f"range-{name}"] = tuple(min(max(one, bounds[0]), bounds[1]) for one in (low, high))
-    st.slider(page.texts("filters.range", name=plain(name)), *bounds, key=f"range-{name}", on_change=fold)
+    limits = [min(max(one, bounds[0]), bounds[1]) for one in search(page).between.get(name, bounds)]
+    st.session_state[f"range-{name}"] = tuple(limits)
+    st.slider(
+        page.texts("filters.range", name=plain(name), count=f"{column.items:,}"),
+        *bounds,
+        step=1.0 if column.whole else None,
+        format="%d" if column.whole else None,
+        key=f"range-{name}",
+        on_change=fold,
+    )

@@ -1,9 +1,15 @@
-"""A button that takes an image from the clipboard, and Ctrl+V anywhere on the page: Streamlit has neither."""
+"""A button that takes an image from the clipboard, and Ctrl+V anywhere on the page: Streamlit has neither.
+
+It tells the browser the page's language as well, for those who have the page read to them.
+"""
 
 import base64
 import binascii
 
 import streamlit as st
+
+from ui.problems import BYTES
+from ui.texts import Texts
 
 SCRIPT = """
 export default function ({ parentElement, data, setTriggerValue }) {
@@ -11,7 +17,9 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const words = parentElement.querySelector("span")
   button.textContent = data.label
   words.textContent = data.hint
+  document.documentElement.lang = data.language
   const send = (blob) => {
+    if (blob.size > data.bytes) { words.textContent = data.large; return }
     const reader = new FileReader()
     reader.onload = () => setTriggerValue("image", reader.result.split(",")[1])
     reader.readAsDataURL(blob)
@@ -23,7 +31,7 @@ export default function ({ parentElement, data, setTriggerValue }) {
         if (kind) return send(await item.getType(kind))
       }
       words.textContent = data.nothing
-    } catch { words.textContent = data.nothing }
+    } catch { words.textContent = data.refused }
   }
   const pasted = (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((one) => one.type.startsWith("image/"))
@@ -48,11 +56,18 @@ _component = st.components.v2.component(
 )
 
 
-def pasted_image(label: str, hint: str, nothing: str) -> bytes | None:
+def pasted_image(texts: Texts) -> bytes | None:
     """Draw the button; the image's bytes if one was pasted just now."""
-    result = _component(
-        key="paste", data={"label": label, "hint": hint, "nothing": nothing}, on_image_change=lambda: None
-    )
+    data = {
+        "label": texts("query.paste"),
+        "hint": texts("query.paste_hint"),
+        "nothing": texts("query.paste_nothing"),
+        "refused": texts("query.paste_refused"),
+        "large": texts("problem.bytes", megabytes=BYTES),
+        "bytes": BYTES * 1_000_000,
+        "language": texts.language,
+    }
+    result = _component(key="paste", data=data, on_image_change=lambda: None)
     image = getattr(result, "image", None)
     if not isinstance(image, str):
         return None

@@ -7,12 +7,13 @@ import streamlit as st
 from PIL import Image
 
 from retrieval.search import Garment, SearchError
+from retrieval.staff import has_cut_out
 from retrieval.staff import state as catalogue_state
 from ui import dialogs
 from ui.images import cut_out, data_address, shown
 from ui.paste import pasted_image
-from ui.problems import BYTES, PIXELS, say_problem
-from ui.state import OwnPhoto, Page, own_photo, search, search_with_item, search_with_photo, thumbnail
+from ui.problems import BYTES, PIXELS, SENT_AT_MOST, say_problem
+from ui.state import OwnPhoto, Page, last_photo, own_photo, search, search_with_item, search_with_photo, thumbnail
 
 SOURCES = ("upload", "camera", "item")
 
@@ -21,6 +22,9 @@ def choose(page: Page) -> None:
     """Let the user give a photo or an item; what was given becomes the query before the rest is drawn."""
     texts = page.texts
     st.subheader(texts("query.heading"))
+    if (own := own_photo(page)) is not None and own.stale:
+        with st.spinner(texts("query.looking")):
+            look_again(page, own)
     source = st.segmented_control(
         texts("query.source"),
         SOURCES,
@@ -41,11 +45,11 @@ def choose(page: Page) -> None:
         file = st.file_uploader(
             texts("query.upload_label"),
             help=texts("query.upload_help", megabytes=BYTES, megapixels=PIXELS),
-            max_upload_size=BYTES,
+            max_upload_size=SENT_AT_MOST,
             key="upload",
         )
         content = _new(file.file_id, file.getvalue()) if file else None
-    pasted = pasted_image(texts("query.paste"), texts("query.paste_hint"), texts("query.paste_nothing"))
+    pasted = pasted_image(texts)
     if pasted is not None or content is not None:
         take(page, pasted if pasted is not None else content or b"")
 
@@ -69,14 +73,19 @@ def take(page: Page, content: bytes) -> None:
 
 def show(page: Page, seen: Garment | None) -> Callable[[], None]:
     """Show the query. Returns what is to be done last: the photo is cut out, which takes a while."""
-    texts, own = page.texts, own_photo()
+    texts, own = page.texts, own_photo(page)
+    if own is None and last_photo() is not None:
+        st.button(
+            texts("query.back"),
+            icon=":material/undo:",
+            key="back",
+            on_click=search_with_photo,
+            args=(page, last_photo()),
+        )
     if seen is None:
         return lambda: None
     if seen.item is not None:
-        content = thumbnail(page.catalog, catalogue_state(page.service), str(seen.photo), False, page)
-        name = html.escape(texts("query.now_item", id=seen.item))
-        picture = f"<img src='{data_address(content)}' alt='{name}'>" if content else ""
-        st.html(f"<div class='tile'>{picture}<div class='seen'>{name}</div></div>")
+        _show_item(page, seen.item, str(seen.photo))
         return lambda: None
     if own is None:
         st.info(texts("query.not_here"), icon=":material/link:")
@@ -88,7 +97,7 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
         st.caption(texts("query.cropped"))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.session_state["use-cut"] = own.use_cut
-        st.toggle(texts("query.use_cut"), key="use-cut", on_change=lambda: _switch_cut_out(page))
+        st.toggle(texts("query.use_cut"), key="use-cut", on_change=_switch_cut_out, args=(own,))
         if st.button(texts("query.mark"), icon=":material/select_all:", key="mark"):
             dialogs.mark(page)
     if own.matte is not None:
@@ -104,6 +113,20 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
     return finish
 
 
+def _show_item(page: Page, item: str, photo: str) -> None:
+    """Show an item's photo, and its cut-out beside it where there is one."""
+    texts, state = page.texts, catalogue_state(page.service)
+    name = html.escape(texts("query.now_item", id=item))
+    pictures = []
+    for as_cut_out in (False, True) if has_cut_out(page.service, photo) else (False,):
+        if content := thumbnail(page.catalog, state, photo, as_cut_out, page):
+            words = html.escape(texts("query.cut_alt")) if as_cut_out else name
+            pictures.append(f"<img src='{data_address(content)}' alt='{words}'>")
+    st.html(f"<div class='tile'><div class='pictures'>{''.join(pictures)}</div><div class='seen'>{name}</div></div>")
+    if not page.settings.read_only and st.button(texts("results.correct"), icon=":material/edit:", key="correct query"):
+        dialogs.correct(page, item)
+
+
 def cut(page: Page, own: OwnPhoto) -> None:
     """Cut the photo out, with this person's corrections."""
     cutting = page.service.cut(own.used, own.keep, own.drop)
@@ -114,15 +137,13 @@ def look_again(page: Page, own: OwnPhoto) -> None:
     """See the photo's garment anew, after its crop, its matte or the switch has changed."""
     if own.use_cut and own.matte is None:
         cut(page, own)
+    own.stale = False
     own.garment = page.service.look_at(own.used, own.searched_by())
     search_with_photo(page, own)
 
 
-def _switch_cut_out(page: Page) -> None:
-    own = own_photo()
-    if own is not None:
-        own.use_cut = st.session_state["use-cut"]
-        look_again(page, own)
+def _switch_cut_out(own: OwnPhoto) -> None:
+    own.use_cut, own.stale = st.session_state["use-cut"], True
 
 
 def _show_cut_out(page: Page, own: OwnPhoto, place: st.delta_generator.DeltaGenerator) -> None:

@@ -4,18 +4,21 @@ import csv
 import html
 import io
 from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
+from PIL import Image
 
 from retrieval.search import Answer, Garment, Query
-from retrieval.sheet import SheetRow, draw_sheet
+from retrieval.sheet import SheetRow, SheetWords, can_write, draw_sheet
 from retrieval.staff import has_cut_out, items_page
+from retrieval.staff import state as catalogue_state
 from ui import dialogs
-from ui.address import LAST_PAGE, Search, where_text
+from ui.address import LAST_PAGE, MOST_KEPT, Search, everything_counts, where_text
 from ui.images import data_address, png
 from ui.problems import one_line
 from ui.state import Page, change_search, count_items, search, search_with_item, thumbnail
-from ui.texts import Texts
+from ui.texts import Texts, load_texts, plain
 
 PER_PAGE = 12
 CARD_WIDTH = 196  # pixels
@@ -29,15 +32,18 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
         st.subheader(texts("results.heading"))
         st.info(texts("results.start"), icon=":material/west:")
         _show_examples(page, state)
+        _show_idle_selection(page)
         return
     with one_line(texts):
+        total = count_items(page.catalog, state, _where_without_query(search(page)), page)
+        if search(page).page > (pages := page_count(total)):
+            change_search(page, page=pages)  # of an address from when there were more
         now = search(page)
         answer = page.service.search(_query(page, seen, PER_PAGE * now.page))
-        total = count_items(page.catalog, state, _where_without_query(now), page)
         _show_heading(page, answer, total)
         for key in answer.weights:
             if not seen.values.get(key) and key not in now.change:
-                name = texts.attribute(page.service.schema[key])
+                name = plain(texts.attribute(page.service.schema[key]))
                 st.caption(f":material/info: {texts('results.remark_missing', name=name)}")
         if not answer.hits:
             st.info(texts("results.none"), icon=":material/filter_alt_off:")
@@ -46,6 +52,11 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
                 with st.container(border=True, width=CARD_WIDTH, key=f"card-{hit.id}"):
                     _show_card(page, answer, hit.id, hit.photo, state)
         _show_selection(page, seen)
+
+
+def page_count(total: int) -> int:
+    """How many pages of hits there are; at least one, and no more than people look through."""
+    return min(max(1, -(-total // PER_PAGE)), LAST_PAGE)
 
 
 def _where_without_query(now: Search) -> str | None:
@@ -64,7 +75,7 @@ def wanted_values(page: Page, answer: Answer) -> dict[str, str]:
 def _query(page: Page, seen: Garment, count: int) -> Query:
     now = search(page)
     # Where only other values are asked for, all that the garment has counts beside them.
-    by = {} if set(now.weights) == set(now.change) else now.weights
+    by = {} if everything_counts(now) else now.weights
     return Query(garment=seen, by=by, change=now.change, where=where_text(now), k=count)
 
 
@@ -79,13 +90,11 @@ def _show_heading(page: Page, answer: Answer, total: int) -> None:
         if answer.hits and has_cut_out(page.service, answer.hits[0].photo):
             st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
             st.toggle(texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
-        pages = min(-(-total // PER_PAGE), LAST_PAGE)
-        if pages > 1:
-            number = min(now.page, pages)
-            key = f"page-{number}-of-{pages}"
+        if (pages := page_count(total)) > 1:
+            key = f"page-{now.page}-of-{pages}"
             st.pagination(
                 pages,
-                default=number,
+                default=now.page,
                 key=key,
                 width=PAGING_WIDTH,
                 on_change=lambda: change_search(page, page=st.session_state[key]),
@@ -104,9 +113,11 @@ def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[s
         same = value == wanted.get(key, "")
         mark = "✓" if same else "≠"
         label = texts("results.same_mark" if same else "results.other_mark")
+        of = html.escape(texts.attribute(attribute))
         rows.append(
-            f"<li class='{'same' if same else 'other'}' title='{html.escape(texts.attribute(attribute))}'>"
-            f"<span aria-label='{html.escape(label)}'>{mark}</span> {html.escape(name)}</li>"
+            f"<li class='{'same' if same else 'other'}' title='{of}'>"
+            f"<span role='img' aria-label='{html.escape(label)}'>{mark}</span> "
+            f"<span class='of'>{of}</span> {html.escape(name)}</li>"
         )
     # Apart from what stands below it, so that it is not sent again when only that changes.
     st.html(f"<div class='picture'>{_picture(page, photo, texts('query.now_item', id=item), state)}</div>")
@@ -154,6 +165,9 @@ def _keep(page: Page, item: str) -> None:
     now = search(page)
     kept = tuple(one for one in now.kept if one != item)
     if st.session_state[f"kept-{item}"]:
+        if len(kept) == MOST_KEPT:
+            st.toast(page.texts("selection.full", count=MOST_KEPT), icon=":material/info:")
+            return
         kept = (*kept, item)
     change_search(page, kept=kept, page=now.page)
 
@@ -163,7 +177,7 @@ def _show_selection(page: Page, seen: Garment) -> None:
     if not now.kept:
         return
     # What the downloads need is fixed here: they are made when somebody asks for them, outside of this run.
-    query = _query_of_kept(page, seen)
+    query, as_cut_outs = _query_of_kept(page, seen), st.session_state.get("cut-outs", True)
     with st.container(horizontal=True, vertical_alignment="center", border=True, key="selection"):
         st.markdown(f"**{texts('selection.heading', count=len(now.kept))}**", width="content")
         if st.button(texts("selection.compare"), icon=":material/compare:", key="compare", type="primary"):
@@ -179,7 +193,7 @@ def _show_selection(page: Page, seen: Garment) -> None:
         )
         st.download_button(
             texts("selection.sheet"),
-            lambda: selection_sheet(page, query),
+            lambda: selection_sheet(page, query, as_cut_outs),
             "selection.png",
             "image/png",
             key="save-sheet",
@@ -194,6 +208,23 @@ def _show_selection(page: Page, seen: Garment) -> None:
             args=(page,),
             kwargs={"kept": (), "page": now.page},
         )
+
+
+def _show_idle_selection(page: Page) -> None:
+    """What was selected stays in sight where there is no query to compare it with."""
+    kept = search(page).kept
+    if kept:
+        with st.container(border=True, key="selection"):
+            st.markdown(f"**{page.texts('selection.heading', count=len(kept))}**")
+            st.caption(f"{page.texts('selection.idle')} {', '.join(plain(item) for item in kept)}")
+            st.button(
+                page.texts("selection.clear"),
+                key="clear-selection",
+                type="tertiary",
+                on_click=change_search,
+                args=(page,),
+                kwargs={"kept": ()},
+            )
 
 
 def _query_of_kept(page: Page, seen: Garment) -> Query:
@@ -221,13 +252,27 @@ def selection_csv(page: Page, answer: Answer) -> bytes:
     return text.getvalue().encode("utf-8-sig")
 
 
-def selection_sheet(page: Page, query: Query) -> bytes:
-    """The query and the selected items as a picture, PNG."""
-    answer = page.service.search(query)
-    photo = query.garment.photo if query.garment else None
-    return png(
-        draw_sheet([SheetRow("erimoto", photo, answer.values | query.change, tuple(answer.weights), answer.hits)])
+def selection_sheet(page: Page, query: Query, as_cut_outs: bool) -> bytes:
+    """The query and the selected items as a picture, PNG, in the page's language if it can be written."""
+    answer, schema = page.service.search(query), page.service.schema
+    texts = page.texts if page.texts.language == "en" or can_write("襟") else load_texts("en")
+
+    def small(photo: Image.Image | Path | None) -> Image.Image | None:
+        if not isinstance(photo, Path):
+            return photo
+        content = thumbnail(page.catalog, catalogue_state(page.service), str(photo), as_cut_outs, page)
+        return Image.open(io.BytesIO(content)) if content else None
+
+    words = SheetWords(
+        query=texts("selection.query"),
+        no_hits=texts("results.none"),
+        no_photo=texts("results.no_picture"),
+        attribute=lambda key: texts.attribute(schema[key]),
+        value=lambda key, value: texts.value(schema[key], value),
     )
+    photo = query.garment.photo if query.garment else None
+    row = SheetRow("erimoto", photo, answer.values | query.change, tuple(answer.weights), answer.hits)
+    return png(draw_sheet([row], words=words, read=small, with_ids=True))
 
 
 def _show_examples(page: Page, state: tuple[str, int, int]) -> None:

@@ -6,19 +6,29 @@ from retrieval.search import Garment
 from retrieval.staff import state as catalogue_state
 from ui import attributes_panel, filters_panel, query_panel, results
 from ui.problems import one_line, say_problem
-from ui.state import Page, count_items, garment, search, take_rerun_request, write_address
+from ui.state import (
+    Page,
+    change_search,
+    count_items,
+    follow_address,
+    garment,
+    search,
+    take_rerun_request,
+    write_address,
+)
 
 
 def show(page: Page) -> None:
     """Draw the page."""
     texts = page.texts
     take_rerun_request()  # this is the whole page
+    follow_address(page)
     state = catalogue_state(page.service)
     if message := st.session_state.pop("toast", None):
         st.toast(message, icon=":material/check:")
     if count_items(page.catalog, state, None, page) == 0:
         st.info(texts("problem.empty"), icon=":material/inventory_2:")
-        st.markdown(texts("problem.empty_next"))
+        st.markdown(texts("problem.empty_read_only" if page.settings.read_only else "problem.empty_next"))
         return
     left, right = st.columns([3, 8], gap="medium")
     with left:
@@ -56,4 +66,5 @@ def _seen(page: Page) -> Garment | None:
             say_problem(page.texts, "item", id=now.item)
         else:
             say_problem(page.texts, "address")
+            change_search(page, seen=None)
         return None

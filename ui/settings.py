@@ -1,4 +1,4 @@
-"""How the page was started: `streamlit run ui/app.py -- --catalog DIR [--read-only] [--language en|ja]`."""
+"""How the page was started: `streamlit run ui/app.py -- --catalog DIR …`."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,9 +17,14 @@ class OptionsError(ValueError):
 
 @dataclass(frozen=True)
 class Settings:
-    """The catalogue's folder, whether nothing may be changed, and the language for all; None: as the browser asks."""
+    """How the page was started.
+
+    `catalog`: its folder. `weights`: those that it was built with, None for the ones that erimoto ships. `read_only`:
+    nothing may be changed. `language`: for all; None: as each browser asks.
+    """
 
     catalog: Path
+    weights: Path | None
     read_only: bool
     language: str | None
 
@@ -33,7 +38,8 @@ def parse_settings(arguments: Sequence[str]) -> Settings:
     """The settings that the command's arguments say. Raises OptionsError."""
     parser = _Parser(add_help=False)
     parser.add_argument("--catalog", type=Path, default=DEMO)
+    parser.add_argument("--weights", type=Path)
     parser.add_argument("--read-only", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES)
     found = parser.parse_args(arguments)
-    return Settings(found.catalog, found.read_only, found.language)
+    return Settings(found.catalog, found.weights, found.read_only, found.language)

@@ -76,7 +76,7 @@ def test_pages_and_columns(catalog: Catalog) -> None:
     assert browse.items_page(catalog, parse_where("price<3"), 0, 1) == ([("i0", "/p/0.jpg")], 3)
     brand, price = browse.columns(catalog, parse_where("price<3"))
     assert (brand.name, brand.bounds, brand.counts) == ("brand", None, {"b": 2, "a": 1})
-    assert (price.name, price.bounds) == ("price", (0, 9))
+    assert (price.name, price.bounds, price.whole, price.items) == ("price", (0, 9), True, 3)
 
 
 def test_catalogues_of_before_are_brought_up_to_date(tmp_path: Path) -> None:

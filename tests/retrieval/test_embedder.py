@@ -62,3 +62,13 @@ def test_prototypes_are_what_values_gather_around(embedder: Embedder, sample_pho
             if value:
                 nearest = max(prototypes[key], key=lambda name: float(vector @ prototypes[key][name]))
                 assert nearest == value
+
+
+def test_what_has_no_sleeves_gets_none(embedder: Embedder, sample_photos: list[Path]) -> None:
+    """A pair of shorts spread out looks like a shirt's two sleeves."""
+    seen = embedder.embed(sample_photos)
+    sleeve = embedder.schema["sleeve"]
+    categories = zip(seen.values["category"], seen.confidences["category"], strict=True)
+    without = [row for row, (value, sure) in enumerate(categories) if sure > 0.8 and not sleeve.applies(value)]
+    assert len(without) > 20
+    assert {seen.values["sleeve"][row] for row in without} == {""}

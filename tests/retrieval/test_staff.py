@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from index.catalog import open_catalog
+from index.catalog import open_catalog, write_catalog
+from index.storage import CatalogError
 from retrieval import staff
 from retrieval.build import build
+from retrieval.data import read_labels
 from retrieval.embedder import Embedder
 from retrieval.search import Query, SearchService
 from retrieval.tables import check_values
@@ -87,6 +89,27 @@ def test_uploads_are_added_under_harmless_names(catalog: Path, embedder: Embedde
     assert {"pass-wd", "x", "半袖", "photo", f"{sample_photos[0].stem}-2"} <= items
 
 
+def test_an_upload_never_takes_the_place_of_another(
+    catalog: Path, embedder: Embedder, sample_photos: list[Path]
+) -> None:
+    """Tablets name every photo alike; and the catalogue does not know yet what somebody else is adding just now."""
+    being_added = catalog / "uploads" / "image.jpg"
+    being_added.parent.mkdir()
+    being_added.write_bytes(sample_photos[1].read_bytes())
+    report, refused = add_uploads(catalog, [Upload("image.jpg", sample_photos[0].read_bytes())], embedder)
+    assert (report.embedded, refused) == (1, {})
+    assert being_added.read_bytes() == sample_photos[1].read_bytes()
+    assert "image-2" in {photo.item for photo in open_catalog(catalog).known_photos()}
+
+
+def test_uploads_that_can_not_be_added_leave_nothing_behind(
+    catalog: Path, embedder: Embedder, sample_photos: list[Path]
+) -> None:
+    with write_catalog(catalog), pytest.raises(CatalogError, match="another command"):
+        add_uploads(catalog, [Upload("image.jpg", sample_photos[0].read_bytes())], embedder)
+    assert list((catalog / "uploads").iterdir()) == []
+
+
 def test_corrections_are_labels_for_training(catalog: Path, sample_photos: list[Path], tmp_path: Path) -> None:
     from matting.tables import read_table
 
@@ -101,6 +124,13 @@ def test_corrections_are_labels_for_training(catalog: Path, sample_photos: list[
     table = read_table(file, required=("id", "sender", "split"))
     check_values(file, table, service.schema)
     assert [(row["id"], row["split"], row["collar"]) for row in table.rows] == [(one, "train", "hood")]
+    # Training is told that an attribute does not apply, too; an empty cell would say that nobody knows.
+    staff.correct(service, one, "collar", "", "Aoi")
+    file.write_text(staff.labels_csv(service))
+    labelled = read_labels(sample_photos[0].parent, file, service.schema)
+    assert labelled.ids == [one]
+    assert labelled.targets["collar"][0, -1] == 1
+    assert labelled.targets["sleeve"].sum() == 0
     with pytest.raises(ValueError):
         staff.correct(service, one, "collar", "nonsense", "Aoi")
 

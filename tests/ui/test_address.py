@@ -9,6 +9,7 @@ from retrieval.search import Garment
 from ui.address import Search, decode_garment, encode_garment, from_address, to_address, where_text
 
 SCHEMA = load_schema()
+COLUMNS = ("brand:x", "price", "received")
 BLOCKS = dict.fromkeys(SCHEMA.keys, 16)
 
 
@@ -26,11 +27,11 @@ def test_a_search_comes_back_from_its_address() -> None:
         weights={"collar": 1.0, "color": 2.5},
         change={"collar": "v-neck"},
         filters={"category": ("dress", "skirt"), "brand:x": ('"H" & M:',)},
-        between={"price": (10.0, 19.5)},
+        between={"price": (10.0, 19.5), "received": (20261126.0, 20261231.0)},
         page=3,
         kept=("one", "two"),
     )
-    assert from_address(to_address(search), SCHEMA) == search
+    assert from_address(to_address(search), SCHEMA, COLUMNS) == search
     assert to_address(Search()) == {}
 
 
@@ -39,11 +40,12 @@ def test_a_search_comes_back_from_its_address() -> None:
     [
         {"by": ["nothing", "collar:x"], "set": ["collar:nothing", "sleeve"], "page": ["-7"]},
         {"is": ["category:nothing", ":", "x"], "between": ["price", "price:9:1", "price:nan:2"], "page": ["1e999"]},
+        {"is": ["gone:x"], "between": ["gone:1:2"]},  # columns that the catalogue had once
         {"kept": ["a"] * 500, "page": ["x"], "seen": ["%%%"]},
     ],
 )
 def test_what_can_not_be_understood_is_left_out(parameters: dict[str, list[str]]) -> None:
-    search = from_address(parameters, SCHEMA)
+    search = from_address(parameters, SCHEMA, COLUMNS)
     assert search.weights in ({}, {"collar": 1.0})
     assert not search.change
     assert not search.filters

@@ -163,6 +163,16 @@ def test_an_image_is_pasted(visits: Visits, served: str, sample_photos: list[Pat
     assert names(page)[0] == sample_photos[3].stem
 
 
+def test_a_box_is_given_without_drawing(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = marking(visits, served, sample_photos[0])
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Without drawing").click()
+    dialog.get_by_role("slider").first.press("PageUp")
+    expect(dialog.get_by_role("button", name="Apply")).to_be_enabled()
+    dialog.get_by_role("button", name="Apply").press("Enter")
+    expect(page.get_by_text("Only a part of the photo is used.")).to_be_visible()
+
+
 def test_a_box_crops_the_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
     page = marking(visits, served, sample_photos[0])
     draw_and_apply(page)
@@ -192,16 +202,61 @@ def test_two_attributes_with_weights_and_paging(visits: Visits, served: str, shi
     expect(cards(page).first.locator("li")).to_have_count(1)
     switch(page, "color")
     expect(cards(page).nth(11).locator("li")).to_have_count(2)
-    equal = names(page)
+    settled(page)
+    equal, same_colour = names(page), of_the_same_colour(page)
     slider = page.get_by_role("slider", name="Weight of Colour")
     slider.focus()
     slider.press("End")
     expect(page).to_have_url(re.compile(r"by=color%3A5|by=color:5"))
-    expect(cards(page).locator(".name").first).to_be_visible()
+    settled(page)
+    first_page = names(page)
+    assert first_page != equal
+    assert of_the_same_colour(page) >= same_colour
     page.get_by_role("button", name="Page 2", exact=True).click()
     expect(page).to_have_url(re.compile("page=2"))
     expect(page.get_by_text(re.compile("13–24 of"))).to_be_visible()
-    assert set(names(page)) != set(equal)
+    settled(page)
+    assert not set(names(page)) & set(first_page)
+
+
+def of_the_same_colour(page: Page) -> int:
+    return page.locator(".st-key-hits li.same[title=Colour]").count()
+
+
+def test_an_address_of_before_still_leads_to_hits(visits: Visits, served: str, shirt: str) -> None:
+    """When there were more hits, and a column that the catalogue has no longer."""
+    page = visits.open(f"{served}/?item={shirt}&by=color&page=39&is=gone:x&between=gone:1:2")
+    expect(page.get_by_text("145–156 of 156")).to_be_visible()
+    expect(cards(page)).to_have_count(12)
+
+
+def test_the_browser_goes_back(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar")
+    first = names(page)
+    page.get_by_role("button", name="More like this").first.click()
+    expect(page.get_by_text(f"Item {first[0]}")).to_be_visible()
+    settled(page)
+    page.go_back()
+    expect(page.get_by_text(f"Item {shirt}")).to_be_visible()
+    expect(page).to_have_url(re.compile(f"item={shirt}"))
+    settled(page)
+    assert names(page) == first
+    page.go_forward()
+    expect(page.get_by_text(f"Item {first[0]}")).to_be_visible()
+
+
+def test_back_to_ones_own_photo(visits: Visits, served: str, sample_photos: list[Path]) -> None:
+    page = visits.open(served)
+    page.locator("input[type=file]").set_input_files(sample_photos[3])
+    expect(page.get_by_alt_text("The cut-out of the photo")).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="More like this").nth(1).click()
+    expect(page).to_have_url(re.compile("item="))
+    settled(page)
+    page.get_by_role("button", name="Back to my photo").click()
+    expect(page.get_by_alt_text("The photo that is searched with")).to_be_visible()
+    settled(page)
+    assert names(page)[0] == sample_photos[3].stem
 
 
 def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> None:
@@ -286,7 +341,7 @@ def test_selection_is_compared_exported_and_kept_in_the_address(visits: Visits, 
 def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: str, shirt: str) -> None:
     page = by_item(visits, served, shirt, "&by=color")
     item = names(page)[0]
-    page.get_by_role("button", name="Correct").first.click()
+    page.locator(".st-key-hits").get_by_role("button", name="Correct").first.click()
     dialog = page.get_by_role("dialog")
     open_list(page, dialog, "Hat")
     page.get_by_role("option", name="Hat").click()
@@ -309,6 +364,34 @@ def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: s
     only_hats.reload()
     expect(only_hats.get_by_text("Results")).to_be_visible()
     expect(cards(only_hats).locator(".name", has_text=item)).to_have_count(0)
+
+
+def test_a_correction_given_up_is_not_offered_for_another_item(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=color")
+    page.get_by_role("button", name="Correct", exact=True).nth(1).click()
+    dialog = page.get_by_role("dialog")
+    open_list(page, dialog, "Hat")
+    page.get_by_role("option", name="Hat").click()
+    expect(dialog.get_by_role("combobox").last).to_have_value("Hat")
+    settled(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    page.get_by_role("button", name="Correct", exact=True).nth(2).click()
+    expect(dialog.get_by_role("button", name="Save")).to_be_visible()
+    settled(page)
+    expect(dialog.get_by_role("combobox").last).not_to_have_value("Hat")
+
+
+def test_dialogs_are_in_japanese_too(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt, "&by=collar", locale="ja-JP")
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+    page.get_by_role("button", name="判断の根拠").first.click()
+    expect(page.get_by_role("dialog").get_by_alt_text(re.compile("襟の形の判断で注目した部分"))).to_have_count(2)
+    page.keyboard.press("Escape")
+    page.get_by_text("選択", exact=True).first.click()
+    with page.expect_download() as sheet:
+        page.get_by_role("button", name="画像一覧で保存").click()
+    assert saved(sheet.value).startswith(b"\x89PNG")
 
 
 def test_both_languages(visits: Visits, served: str, shirt: str) -> None:
@@ -371,8 +454,8 @@ def test_catalogue_page_and_adding_photos(
         expect(page.get_by_text("How many items have which value")).to_be_visible()
         expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("157")
         page.locator("input[type=file]").set_input_files([good, bad])
-        page.get_by_role("button", name="Add 2 photos").click()
-        expect(page.get_by_text("1 photos were added and can be searched.")).to_be_visible()
+        page.get_by_role("button", name="Add (2)").click()
+        expect(page.get_by_text("Photos added: 1.")).to_be_visible()
         expect(page.get_by_text(re.compile("Not added: bad.jpg"))).to_be_visible()
         expect(page.locator("[data-testid=stMetricValue]").first).to_have_text("158")
         by_item(visits, address, "new-one")
