@@ -135,7 +135,7 @@ def compare(page: Page) -> None:
 def correct(page: Page) -> None:
     """A correction is made, of the second hit's colour."""
     hits(page)
-    page.locator("[class*='st-key-correct-'] button").nth(1).click()
+    page.locator(".st-key-hits [class*='st-key-correct-'] button").nth(1).click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("textbox").fill("Aoi")
     dialog.get_by_role("textbox").press("Tab")
@@ -146,7 +146,7 @@ def correct(page: Page) -> None:
 def save(page: Page) -> None:
     """The correction was saved, and is listed."""
     correct(page)
-    page.locator(".st-key-correct-save button").click()
+    page.locator(".st-key-save-correction button").click()
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.goto(page.url.split("/?")[0] + "/corrections")
     expect(page.locator("[class*='st-key-correction-']").first).to_be_visible()

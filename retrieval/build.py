@@ -179,8 +179,7 @@ def _embed_new(
                 )
                 for row, position in enumerate(batch.positions)
             ]
-            for photo, picture, matte in zip(photos, batch.photos, batch.mattes, strict=True):
-                save_thumbnails(catalog.folder, photo.path, picture, matte)
+            save_thumbnails(catalog.folder, [photo.path for photo in photos], batch.photos, batch.mattes)
             catalog.store(photos, embedder.fingerprint)
             catalog.reject({wanted[position].name: reason for position, reason in batch.rejected.items()})
             report.embedded += len(photos)

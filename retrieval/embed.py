@@ -55,8 +55,7 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
             ahead = [threads.submit(read, path) for path in paths[start + batch : start + 2 * batch]]
             rejected = {start + row: reason for row, reason in enumerate(results) if isinstance(reason, str)}
             photos = [photo for photo in results if not isinstance(photo, str)]
-            mattes = embedder.mattes(photos)
-            squares = [embedder.prepare(photo, matte) for photo, matte in zip(photos, mattes, strict=True)]
+            squares, mattes = embedder.prepare_all(photos)
             positions = [start + row for row in range(len(results)) if start + row not in rejected]
             stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 4), np.uint8)
             yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected, photos, mattes)

@@ -133,11 +133,18 @@ class Embedder:
             alpha = np.asarray(Image.fromarray(alpha).resize(photo.size, Image.Resampling.BILINEAR))
         return alpha
 
-    def mattes(self, photos: Sequence[Image.Image]) -> list[Matte | None]:
-        """What `matte` gives for each of several photos; on a processor one photo a core, which is quicker."""
+    def prepare_all(self, photos: Sequence[Image.Image]) -> tuple[list[NDArray[np.uint8]], list[Matte | None]]:
+        """What `prepare` and `matte` give for each of several photos; on a processor one photo a core at a time."""
+
+        def both(photo: Image.Image) -> tuple[NDArray[np.uint8], Matte | None]:
+            matte = self.matte(photo)
+            return self.prepare(photo, matte), matte
+
         if self.matter is None or self._device.type != "cpu":
-            return [self.matte(photo) for photo in photos]
-        return one_a_core(self.matte, photos)
+            pairs = [both(photo) for photo in photos]
+        else:
+            pairs = one_a_core(both, photos)
+        return [square for square, _ in pairs], [matte for _, matte in pairs]
 
     def attention(self, square: NDArray[np.uint8], attribute: str) -> NDArray[np.float32]:
         """Where the network looks for an attribute in what `prepare` gave: (size, size), float32 in [0, 1]."""

@@ -3,6 +3,8 @@
 import hashlib
 import io
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +23,22 @@ def thumbnail_file(catalog: Path, photo: str, cut_out: bool = False) -> Path:
     return catalog / FOLDER / name[:2] / f"{name}{'-cut.webp' if cut_out else '.jpg'}"
 
 
-def save_thumbnails(catalog: Path, photo: str, picture: Image.Image, matte: NDArray[np.float32] | None) -> None:
-    """Write the small picture of a photo, and of its cut-out if there is a matte.
+def save_thumbnails(
+    catalog: Path, photos: list[str], pictures: list[Image.Image], mattes: list[NDArray[np.float32] | None]
+) -> None:
+    """Write the small pictures of photos, and of their cut-outs where there is a matte.
 
     Args:
         catalog: the catalogue's folder.
-        photo: the photo's path as the catalogue knows it.
-        picture: the photo, mode "RGB".
-        matte: (H, W) in [0, 1], at the picture's size.
+        photos: their paths as the catalogue knows them.
+        pictures: the photos, mode "RGB".
+        mattes: (H, W) in [0, 1], at the pictures' sizes, or None.
     """
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(partial(_save_one, catalog), photos, pictures, mattes))
+
+
+def _save_one(catalog: Path, photo: str, picture: Image.Image, matte: NDArray[np.float32] | None) -> None:
     file = thumbnail_file(catalog, photo)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(_small(picture, "JPEG"))

@@ -41,7 +41,7 @@ def test_thumbnails_of_cut_outs_missing_ones_and_those_no_longer_needed(
     picture = Image.new("RGB", (600, 800), "red")
     matte = np.zeros((800, 600), np.float32)
     matte[200:600, 100:500] = 1
-    save_thumbnails(tmp_path, "a", picture, matte)
+    save_thumbnails(tmp_path, ["a"], [picture], [matte])
     cut = read_thumbnail(tmp_path, "a", cut_out=True)
     assert cut is not None
     with Image.open(io.BytesIO(cut)) as small:
@@ -49,7 +49,7 @@ def test_thumbnails_of_cut_outs_missing_ones_and_those_no_longer_needed(
         assert small.getpixel((0, 0))[3] == 0
     assert read_thumbnail(tmp_path, str(sample_photos[0])) is not None  # made of the photo
     assert read_thumbnail(tmp_path, str(tmp_path / "gone.jpg")) is None
-    save_thumbnails(tmp_path, "b", picture, None)
+    save_thumbnails(tmp_path, ["b"], [picture], [None])
     drop_thumbnails(tmp_path, ["b"])
     assert read_thumbnail(tmp_path, "a") is None
     assert read_thumbnail(tmp_path, "b") is not None
