@@ -16,8 +16,9 @@ MOST_VALUES = 200  # of a column of the metadata; who has more of them searches 
 class Column:
     """A column of the metadata.
 
-    `bounds`: its least and greatest number if all its cells are numbers, else None; `whole`: whether those are all
-    whole ones. `items`: how many have a cell, `counts` how many which text, at most `MOST_VALUES` of them.
+    Of all items: `bounds`, its least and greatest number if all its cells are numbers, else None; `whole`, whether
+    those are all whole ones. Of those that were asked for: `items`, how many have a cell, and `counts`, how many which
+    text, at most `MOST_VALUES` of them.
     """
 
     name: str

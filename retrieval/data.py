@@ -83,7 +83,7 @@ def read_labels(
             cell = row.get(attribute.key, "")
             if value := known_value(cell):
                 target[attribute.value_index(value)] = 1
-            elif cell == DOES_NOT_APPLY or not attribute.applies(row.get(CATEGORY, "")):
+            elif cell == DOES_NOT_APPLY or not attribute.applies(known_value(row.get(CATEGORY, ""))):
                 target[-1] = 1
             else:
                 for value in possible.get((row["id"], attribute.key), []):

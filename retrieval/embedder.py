@@ -44,7 +44,7 @@ class Embedder:
     ) -> None:
         self.schema: Schema = model.schema
         self.size = model.size
-        self.fingerprint = fingerprint if matter is None else f"{fingerprint}-{matter.fingerprint}"
+        self.fingerprint = fingerprint if matter is None else f"{fingerprint}-{matter.fingerprint}-{CUT_AT}"
         self.matter = matter
         self._model = model
         self._network = model.network.to(device).to(memory_format=torch.channels_last)
@@ -178,6 +178,7 @@ class Embedder:
             for index, attribute in enumerate(self.schema.attributes):
                 of_values = of_attributes[attribute.key]
                 vectors[attribute.key].append(attribute_vectors(of_values, looks[:, index]))
+                # Only what is read in the photo: lowered vectors find held-out photos no better.
                 if not attribute.always_applies:
                     category = self.schema[CATEGORY]
                     having = [attribute.applies(name) for name in category.values] + [True]  # or of no category

@@ -165,14 +165,18 @@ class SearchService:
     def embedder(self) -> "Embedder":
         """The network that the catalogue was built with, loaded once.
 
-        Raises SearchError if the catalogue was built with other weights, WeightsError if they can't be read.
+        Raises SearchError if the catalogue was built with other weights, or if they can't be read.
         """
         with self._loading:
             if self._embedder is None:
                 # torch takes seconds to import, which a search by item need not wait for.
+                from matting.weights import WeightsError
                 from retrieval.embedder import Embedder
 
-                self._embedder = Embedder.load(self._weights, self._device)
+                try:
+                    self._embedder = Embedder.load(self._weights, self._device)
+                except WeightsError as error:
+                    raise SearchError(str(error)) from error
         if self._embedder.fingerprint != self.catalog.model.fingerprint:
             raise SearchError(
                 f"{self.catalog.folder}: was built with other weights ({self.catalog.model.fingerprint}); "

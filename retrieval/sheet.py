@@ -155,8 +155,9 @@ def _draw_card(
     if picture is None:
         _write(draw, (left + 12, top + CARD[1] // 2), paper.words.no_photo, FAINT, 14, CARD[0] - 24)
     else:
-        fitted = ImageOps.contain(picture, (CARD[0] - 8, CARD[1] - 8), Image.Resampling.LANCZOS)
-        sheet.paste(fitted, (left + (CARD[0] - fitted.width) // 2 + 1, top + (CARD[1] - fitted.height) // 2 + 1))
+        fitted = ImageOps.contain(picture.convert("RGBA"), (CARD[0] - 8, CARD[1] - 8), Image.Resampling.LANCZOS)
+        corner = (left + (CARD[0] - fitted.width) // 2 + 1, top + (CARD[1] - fitted.height) // 2 + 1)
+        sheet.paste(fitted, corner, mask=fitted)
     for number, (text, colour) in enumerate(lines):
         _write(draw, (left, top + CARD[1] + 6 + LINE * number), text, colour, 14, CARD[0])
 
@@ -165,7 +166,7 @@ def _write(
     draw: ImageDraw.ImageDraw, place: tuple[int, int], text: str, colour: str, size: int, width: int | None = None
 ) -> None:
     """Write a line, cut off where it would be longer than a width in pixels."""
-    font = _font(size, text)
+    font = _font(size, latin=text.isascii())
     while width is not None and len(text) > 1 and draw.textlength(text, font=font) > width:
         text = text[:-2].rstrip() + "…"
     draw.text(place, text, fill=colour, font=font)
@@ -188,6 +189,7 @@ def _system_font() -> str | None:
     return None
 
 
-def _font(size: int, text: str) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    own = None if text.isascii() else _system_font()
+@cache
+def _font(size: int, latin: bool) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    own = None if latin else _system_font()
     return ImageFont.truetype(own, size) if own else ImageFont.load_default(size)

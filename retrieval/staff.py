@@ -32,6 +32,7 @@ __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the i
     "columns",
     "correct",
     "has_cut_out",
+    "is_of_another_version",
     "items_page",
     "labels_csv",
     "rejection_kind",
@@ -143,7 +144,7 @@ def labels_csv(service: SearchService) -> str:
     writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
     writer.writeheader()
     for item, values in sorted(rows.items()):
-        cells = {key: value or DOES_NOT_APPLY for key, value in values.items()}
+        cells = {key: value or DOES_NOT_APPLY for key, value in values.items() if key in service.schema.keys}
         writer.writerow({"id": item, "split": "train", **cells})
     return text.getvalue()
 
@@ -152,6 +153,11 @@ def rejection_kind(reason: str) -> str | None:
     """What kind of reason a photo was rejected for; None for the operating system's own words."""
     said = reason.lower()
     return next((kind for kind, words in REJECTIONS.items() if any(of.lower() in said for of in words)), None)
+
+
+def is_of_another_version(error: Exception) -> bool:
+    """Whether a catalogue can't be opened because another version of erimoto made it."""
+    return isinstance(error, CatalogError) and ("erimoto reads" in str(error) or "newer erimoto" in str(error))
 
 
 def why_not_added(error: Exception) -> str:

@@ -1,15 +1,18 @@
 """Photographs that people send over the network: read within limits, and stored under names that can do no harm."""
 
+import os
 import re
 import tempfile
 import unicodedata
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from index.catalog import open_catalog
+from index.storage import CatalogError
 from matting import PHOTO_SUFFIXES, PhotoError, read_photo
 from retrieval.build import BuildReport, build
 from retrieval.embedder import Embedder
@@ -17,6 +20,7 @@ from retrieval.embedder import Embedder
 UPLOADS = "uploads"
 BYTE_LIMIT = 20_000_000
 PIXEL_LIMIT = 50_000_000
+BYTES_OF_NAME = 120  # of an item's id; file systems allow 255, and a number and a suffix come after it
 SIDE = 2000  # pixels; a query is made smaller than this, nothing needs it larger
 
 
@@ -77,37 +81,43 @@ def add_uploads(
     uploaded.mkdir(exist_ok=True)
     # Also those of photos that somebody else is adding in this moment, which the catalogue does not know yet.
     taken = {photo.item for photo in open_catalog(folder).known_photos()} | {file.stem for file in uploaded.iterdir()}
-    stored = []
-    for upload in uploads:
-        try:
-            read_upload(upload.content)
-        except UploadError as error:
-            refused[upload.name] = error.reason
-            continue
-        stored.append(_store(upload, uploaded, taken))
-    if not stored:
-        return BuildReport(), refused
+    stored: list[Path] = []
     try:
-        return build(stored, folder, embedder, create=False, progress=progress), refused
+        for upload in uploads:
+            try:
+                read_upload(upload.content)
+            except UploadError as error:
+                refused[upload.name] = error.reason
+            else:
+                _store(upload, uploaded, taken, stored)
+        report = build(stored, folder, embedder, create=False, progress=progress) if stored else BuildReport()
     except BaseException:
-        known = {photo.path for photo in open_catalog(folder).known_photos()}
-        for path in stored:
-            if str(path.absolute()) not in known:
-                path.unlink(missing_ok=True)
+        _delete_unknown(stored, folder)
         raise
+    return report, refused
 
 
-def _store(upload: Upload, folder: Path, taken: set[str]) -> Path:
-    """Write an upload under a name of its own, which becomes one of those taken."""
+def _store(upload: Upload, folder: Path, taken: set[str], stored: list[Path]) -> None:
+    """Write an upload under a name of its own, which becomes one of those taken; its file one of those stored."""
     while True:
         path = folder / _free_name(upload.name, taken)
         taken.add(path.stem)
         try:
             with path.open("xb") as file:
+                stored.append(path)
                 file.write(upload.content)
         except FileExistsError:
             continue
-        return path
+        return
+
+
+def _delete_unknown(files: list[Path], folder: Path) -> None:
+    """Delete files of which the catalogue knows nothing; none if it can't be asked."""
+    with suppress(CatalogError):
+        known = {photo.path for photo in open_catalog(folder).known_photos()}
+        for file in files:
+            if os.path.abspath(file) not in known:  # noqa: PTH100 (as `build` names them)
+                file.unlink(missing_ok=True)
 
 
 def _check_pixels(path: Path) -> None:
@@ -127,7 +137,8 @@ def _free_name(name: str, taken: set[str]) -> str:
     """A file name of letters, digits, - and _ that makes an id which is not taken."""
     given = Path(unicodedata.normalize("NFC", name.replace("\\", "/")).rsplit("/", 1)[-1])
     suffix = given.suffix.lower() if given.suffix.lower() in PHOTO_SUFFIXES else ".jpg"
-    stem = re.sub(r"[^\w-]+", "-", given.stem).strip("-")[:80] or "photo"
+    stem = re.sub(r"[^\w-]+", "-", given.stem).strip("-") or "photo"
+    stem = stem.encode()[:BYTES_OF_NAME].decode(errors="ignore")
     free, number = stem, 2
     while free in taken:
         free, number = f"{stem}-{number}", number + 1

@@ -1,15 +1,16 @@
 """The page that catalogue staff search with: `streamlit run ui/app.py -- --catalog DIR`."""
 
 import json
-import logging
 import sys
 from pathlib import Path
 
 import streamlit as st
 
+from retrieval import staff
 from retrieval.search import SearchService
 from ui import catalogue_page, corrections_page, search_page
-from ui.problems import one_line, say_problem
+from ui.language import tell_browser
+from ui.problems import log_problem, one_line, say_problem
 from ui.settings import OptionsError, Settings, parse_settings
 from ui.state import Page, open_service
 from ui.texts import LANGUAGES, Texts, language_for, load_texts
@@ -25,6 +26,7 @@ def main() -> None:
         say_problem(load_texts(language_for(st.context.locale)), "options")
         return
     texts = _chosen_texts(settings)
+    tell_browser(texts.language)
     st.html(f"<style>{_own_words(texts)}</style>")
     if not _signed_in(texts):
         return
@@ -116,12 +118,12 @@ def _opened(settings: Settings, texts: Texts) -> SearchService | None:
         service = open_service(settings.catalog, settings.weights)
         service.refresh()
     except Exception as error:  # a damaged database raises errors of its own
-        logging.getLogger("erimoto").warning("%s", error)
+        log_problem(error)
         if not settings.catalog.is_dir() or not any(settings.catalog.iterdir()):
             st.info(texts("problem.no_catalogue"), icon=":material/inventory_2:")
             st.markdown(texts("problem.no_catalogue_next"))
         else:
-            say_problem(texts, "old_catalogue" if "version" in str(error) else "catalogue")
+            say_problem(texts, "old_catalogue" if staff.is_of_another_version(error) else "catalogue")
         return None
     return service
 

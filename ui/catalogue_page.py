@@ -1,7 +1,6 @@
 """The catalogue page: what there is, how it is spread, what could not be used; adding photos."""
 
 import html
-import logging
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from threading import Thread
@@ -10,8 +9,8 @@ import streamlit as st
 
 from retrieval import staff
 from retrieval.search import SearchService
-from ui.problems import BYTES, PIXELS, SENT_AT_MOST, one_line, say_problem
-from ui.state import Page, moment, value_counts
+from ui.problems import BYTES, PIXELS, SENT_AT_MOST, log_problem, one_line, say_problem
+from ui.state import Page, leave_search, moment, value_counts
 from ui.texts import plain
 
 CHART_HEIGHT = 38  # pixels a bar
@@ -19,6 +18,7 @@ CHART_HEIGHT = 38  # pixels a bar
 
 def show(page: Page) -> None:
     """Draw the page."""
+    leave_search()
     texts = page.texts
     st.title(texts("catalogue.heading"))
     with one_line(texts):
@@ -98,7 +98,7 @@ def _add(service: SearchService, adding: Adding) -> None:
     try:
         adding.added, adding.refused = staff.add_photos(service, adding.files, advance)
     except Exception as error:
-        logging.getLogger("erimoto").warning("photos were not added: %s", error)
+        log_problem(error)
         adding.problem = staff.why_not_added(error)
     finally:
         adding.files = []

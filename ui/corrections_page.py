@@ -5,7 +5,7 @@ import streamlit as st
 from retrieval import staff
 from retrieval.staff import StoredCorrection
 from ui.problems import one_line
-from ui.state import Page, moment
+from ui.state import Page, leave_search, moment
 from ui.texts import plain
 
 PER_PAGE = 25
@@ -13,6 +13,7 @@ PER_PAGE = 25
 
 def show(page: Page) -> None:
     """Draw the page."""
+    leave_search()
     texts = page.texts
     st.title(texts("corrections.heading"))
     st.caption(texts("corrections.explain"))

@@ -1,7 +1,4 @@
-"""A button that takes an image from the clipboard, and Ctrl+V anywhere on the page: Streamlit has neither.
-
-It tells the browser the page's language as well, for those who have the page read to them.
-"""
+"""A button that takes an image from the clipboard, and Ctrl+V anywhere on the page: Streamlit has neither."""
 
 import base64
 import binascii
@@ -17,7 +14,6 @@ export default function ({ parentElement, data, setTriggerValue }) {
   const words = parentElement.querySelector("span")
   button.textContent = data.label
   words.textContent = data.hint
-  document.documentElement.lang = data.language
   const send = (blob) => {
     if (blob.size > data.bytes) { words.textContent = data.large; return }
     const reader = new FileReader()
@@ -65,7 +61,6 @@ def pasted_image(texts: Texts) -> bytes | None:
         "refused": texts("query.paste_refused"),
         "large": texts("problem.bytes", megabytes=BYTES),
         "bytes": BYTES * 1_000_000,
-        "language": texts.language,
     }
     result = _component(key="paste", data=data, on_image_change=lambda: None)
     image = getattr(result, "image", None)

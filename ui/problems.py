@@ -27,9 +27,14 @@ def one_line(texts: Texts, kind: str = "unexpected", **fields: str) -> Iterator[
     try:
         yield
     except Exception as error:
-        log = logging.getLogger("erimoto")
-        if isinstance(error, ValueError | OSError):
-            log.warning("%s", error)
-        else:
-            log.exception("a mistake in the page")
+        log_problem(error)
         say_problem(texts, kind, **fields)
+
+
+def log_problem(error: Exception) -> None:
+    """Tell the server's log what went wrong; the whole of it where it is a mistake of ours."""
+    log = logging.getLogger("erimoto")
+    if isinstance(error, ValueError | OSError):
+        log.warning("%s", error)
+    else:
+        log.error("a mistake in the page, or a damaged catalogue", exc_info=error)

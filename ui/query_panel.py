@@ -9,10 +9,10 @@ from PIL import Image
 from retrieval.search import Garment, SearchError
 from retrieval.staff import has_cut_out
 from retrieval.staff import state as catalogue_state
-from ui import dialogs
+from ui import dialogs, marking
 from ui.images import cut_out, data_address, shown
 from ui.paste import pasted_image
-from ui.problems import BYTES, PIXELS, SENT_AT_MOST, say_problem
+from ui.problems import BYTES, PIXELS, SENT_AT_MOST, one_line, say_problem
 from ui.state import OwnPhoto, Page, last_photo, own_photo, search, search_with_item, search_with_photo, thumbnail
 
 SOURCES = ("upload", "camera", "item")
@@ -23,7 +23,8 @@ def choose(page: Page) -> None:
     texts = page.texts
     st.subheader(texts("query.heading"))
     if (own := own_photo(page)) is not None and own.stale:
-        with st.spinner(texts("query.looking")):
+        own.stale = False
+        with one_line(texts), st.spinner(texts("query.looking")):
             look_again(page, own)
     source = st.segmented_control(
         texts("query.source"),
@@ -88,7 +89,8 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
         _show_item(page, seen.item, str(seen.photo))
         return lambda: None
     if own is None:
-        st.info(texts("query.not_here"), icon=":material/link:")
+        if last_photo() is None:
+            st.info(texts("query.not_here"), icon=":material/link:")
         return lambda: None
     photo_side, cut_side = st.columns(2, gap="small")
     photo_side.image(shown(own.used), caption=texts("query.photo_caption"), alt=texts("query.photo_alt"))
@@ -99,7 +101,7 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
         st.session_state["use-cut"] = own.use_cut
         st.toggle(texts("query.use_cut"), key="use-cut", on_change=_switch_cut_out, args=(own,))
         if st.button(texts("query.mark"), icon=":material/select_all:", key="mark"):
-            dialogs.mark(page)
+            marking.mark(page)
     if own.matte is not None:
         _show_cut_out(page, own, place)
         return lambda: None
@@ -137,7 +139,6 @@ def look_again(page: Page, own: OwnPhoto) -> None:
     """See the photo's garment anew, after its crop, its matte or the switch has changed."""
     if own.use_cut and own.matte is None:
         cut(page, own)
-    own.stale = False
     own.garment = page.service.look_at(own.used, own.searched_by())
     search_with_photo(page, own)
 

@@ -19,7 +19,7 @@ class OptionsError(ValueError):
 class Settings:
     """How the page was started.
 
-    `catalog`: its folder. `weights`: those that it was built with, None for the ones that erimoto ships. `read_only`:
+    `catalog`: the catalogue's folder. `weights`: those that it was built with, None for the ones that erimoto ships. `read_only`:
     nothing may be changed. `language`: for all; None: as each browser asks.
     """
 

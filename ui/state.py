@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
 import streamlit as st
@@ -102,11 +102,18 @@ def follow_address(page: Page) -> None:
     """Take the search from the address if the browser went back or forward to another one.
 
     Nothing but the browser changes the address beside `write_address`. A click that changed the search counts before
-    the address, which may not have reached the browser yet; and the menu's links lead here without any search.
+    the address, which may not have reached the browser yet; and the menu's links lead here from other pages without
+    any search, which goes on then.
     """
-    changed, address = st.session_state.pop("changed", False), _address()
-    if "address" in st.session_state and not changed and address and address != st.session_state["address"]:
+    changed, from_menu = st.session_state.pop("changed", False), st.session_state.pop("elsewhere", False)
+    known, address = st.session_state.get("address"), _address()
+    if known is not None and not changed and address != known and not (from_menu and not address):
         _read_address(page)
+
+
+def leave_search() -> None:
+    """Note that another page than the search is looked at."""
+    st.session_state["elsewhere"] = True
 
 
 def _read_address(page: Page) -> None:
@@ -180,7 +187,9 @@ def garment(page: Page) -> Garment | None:
 
 def moment(text: str) -> str:
     """A stored moment as this person's clock shows it."""
-    zone = ZoneInfo(st.context.timezone) if st.context.timezone else None
+    zone = None
+    with suppress(ValueError, OSError, ZoneInfoNotFoundError):  # a zone that this machine does not know
+        zone = ZoneInfo(st.context.timezone or "")
     return f"{datetime.fromisoformat(text).astimezone(zone):%Y-%m-%d %H:%M}"
 
 

@@ -110,6 +110,21 @@ def test_uploads_that_can_not_be_added_leave_nothing_behind(
     assert list((catalog / "uploads").iterdir()) == []
 
 
+def test_uploads_that_were_added_before_a_failure_stay(
+    catalog: Path, embedder: Embedder, sample_photos: list[Path]
+) -> None:
+    def fail(_done: int, _total: int) -> None:
+        raise RuntimeError("the server was stopped")
+
+    by_another_name = catalog.parent / "elsewhere" / ".." / catalog.name
+    (catalog.parent / "elsewhere").mkdir()
+    with pytest.raises(RuntimeError):
+        add_uploads(by_another_name, [Upload("𠮷" * 80 + ".jpg", sample_photos[0].read_bytes())], embedder, fail)
+    stored = [Path(photo.path) for photo in open_catalog(catalog).known_photos() if "uploads" in photo.path]
+    assert len(stored) == 1
+    assert stored[0].is_file()
+
+
 def test_corrections_are_labels_for_training(catalog: Path, sample_photos: list[Path], tmp_path: Path) -> None:
     from matting.tables import read_table
 
