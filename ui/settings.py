@@ -19,8 +19,8 @@ class OptionsError(ValueError):
 class Settings:
     """How the page was started.
 
-    `catalog`: the catalogue's folder. `weights`: those that it was built with, None for the ones that erimoto ships. `read_only`:
-    nothing may be changed. `language`: for all; None: as each browser asks.
+    `catalog`: the catalogue's folder. `weights`: those that it was built with, None for the ones that erimoto ships.
+    `read_only`: nothing may be changed. `language`: for all; None: as each browser asks.
     """
 
     catalog: Path
