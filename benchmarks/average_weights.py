@@ -1,23 +1,28 @@
-"""Averages two matting networks of which one was trained on from the other: `average_weights.py ONE OTHER OUT`.
+"""Averages two networks of which one was trained on from the other: `average_weights.py ONE OTHER OUT [--share 0.5]`.
 
-The mean of such weights often errs less than either (Wortsman et al., "Model soups", 2022). The rest of the file is
-OTHER's.
+A mean of such weights often errs less than either (Wortsman et al., "Model soups", 2022). It takes weights of matting
+and of retrieval alike; the rest of the file is ONE's, which `retrieval.train --start OUT --epochs 0` calibrates anew.
 """
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
-from matting.weights import load_model, save_model
 
-
-def main(one: Path, other: Path, out: Path) -> None:
-    """Write the mean of two networks' weights."""
-    model = load_model(other)
-    before, after = load_model(one).network.state_dict(), model.network.state_dict()
-    mean = {name: (before[name] + of) / 2 if of.is_floating_point() else of for name, of in after.items()}
-    model.network.load_state_dict(mean)
-    save_model(model, out)
+def main(
+    one: Path, other: Path, out: Path, share: Annotated[float, typer.Option(min=0, max=1, help="of OTHER")] = 0.5
+) -> None:
+    """Write the weighted mean of two networks' weights."""
+    first, second = load_file(one), load_file(other)
+    mean = {
+        name: (1 - share) * of + share * second[name] if of.is_floating_point() else of for name, of in first.items()
+    }
+    with safe_open(one, "pt") as file:
+        header = file.metadata()
+    save_file(mean, out, header)
 
 
 if __name__ == "__main__":

@@ -269,7 +269,7 @@ def train(
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     network.to(device).to(memory_format=torch.channels_last)
-    state = start_training(network, config, config.epochs * batches)
+    state = start_training(network, config, max(1, config.epochs * batches))
     checkpoint = run / "checkpoint.pt"
     settings = {"training": asdict(config), "network": asdict(network.config)}
     if checkpoint.exists():
@@ -399,7 +399,7 @@ def main(
         list[Path] | None, typer.Option(help="weights file of a network trained before; may be given several times")
     ] = None,
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
-    epochs: Annotated[int, typer.Option(min=1)] = TrainConfig.epochs,
+    epochs: Annotated[int, typer.Option(min=0, help="0: only calibrate --start anew")] = TrainConfig.epochs,
     batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
     size: Annotated[int, typer.Option(min=64, max=CACHE_SIZE, help="side of the squares in pixels")] = TrainConfig.size,
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate of the heads")] = TrainConfig.rate,
