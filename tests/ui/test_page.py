@@ -144,6 +144,8 @@ def test_parts_of_the_cut_out_are_dropped(visits: Visits, served: str, sample_ph
 def test_a_photo_is_taken_with_the_camera(visits: Visits, served: str) -> None:
     page = visits.open(served)
     page.locator(".st-key-source").get_by_text("Camera").click()
+    # As people do: not before the camera shows something.
+    page.wait_for_function("() => [...document.querySelectorAll('video')].some((one) => one.videoWidth > 0)")
     page.get_by_test_id("stCameraInputButton").click()
     expect(page.get_by_alt_text("The photo that is searched with")).to_be_visible()
     expect(cards(page)).to_have_count(12)
