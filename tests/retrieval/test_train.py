@@ -80,6 +80,21 @@ def test_a_stopped_run_goes_on_step_for_step_the_same(
         train(labelled, schema, fresh_network(schema), CONFIG, tmp_path / "parts", CPU)
 
 
+def test_no_epochs_calibrate_and_change_no_weight(labelled: LabelledPhotos, schema: Schema, tmp_path: Path) -> None:
+    shipped = load_model()
+    network = load_model().network
+    # Logits of a network that is ten times too sure of everything.
+    with torch.no_grad():
+        for head in network.heads:
+            head.log_scale += np.log(10)
+    config = TrainConfig(epochs=0, batch=8, size=96, held_out=0.5)
+    calibrated = train(labelled, schema, network, config, tmp_path, CPU)
+    assert calibrated is not None
+    assert torch.equal(weights_of(calibrated), torch.cat([of.detach().flatten() for of in network.parameters()]))
+    for before, after in zip(shipped.temperatures, calibrated.temperatures, strict=True):
+        assert after > 4 * before
+
+
 def test_cut_outs_are_shown_where_there_are_mattes(
     labelled: LabelledPhotos, schema: Schema, samples: Path, tmp_path: Path
 ) -> None:
