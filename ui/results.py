@@ -200,14 +200,18 @@ def _show_selection(page: Page, seen: Garment) -> None:
             icon=":material/imagesmode:",
             on_click="ignore",
         )
-        st.button(
-            texts("selection.clear"),
-            key="clear-selection",
-            type="tertiary",
-            on_click=change_search,
-            args=(page,),
-            kwargs={"kept": (), "page": now.page},
-        )
+        _show_clearing(page)
+
+
+def _show_clearing(page: Page) -> None:
+    st.button(
+        page.texts("selection.clear"),
+        key="clear-selection",
+        type="tertiary",
+        on_click=change_search,
+        args=(page,),
+        kwargs={"kept": (), "page": search(page).page},
+    )
 
 
 def _show_idle_selection(page: Page) -> None:
@@ -217,14 +221,7 @@ def _show_idle_selection(page: Page) -> None:
         with st.container(border=True, key="selection"):
             st.markdown(f"**{page.texts('selection.heading', count=len(kept))}**")
             st.caption(f"{page.texts('selection.idle')} {', '.join(plain(item) for item in kept)}")
-            st.button(
-                page.texts("selection.clear"),
-                key="clear-selection",
-                type="tertiary",
-                on_click=change_search,
-                args=(page,),
-                kwargs={"kept": ()},
-            )
+            _show_clearing(page)
 
 
 def _query_of_kept(page: Page, seen: Garment) -> Query:
