@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import case, func, select
+from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select
 
 from index.catalog import EFFECTIVE_VALUE, Catalog, effective_values
 from index.filters import photos_where
@@ -10,6 +10,7 @@ from index.rows import Fact, Item, Photo, Prediction
 from index.where import Condition
 
 MOST_VALUES = 200  # of a column of the metadata; who has more of them searches by typing
+BARS = 16  # parts into which the bounds of a column of numbers are divided for counting
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Column:
 
     Of all items: `bounds`, its least and greatest number if all its cells are numbers, else None; `whole`, whether
     those are all whole ones. Of those that were asked for: `items`, how many have a cell, and `counts`, how many which
-    text, at most `MOST_VALUES` of them.
+    text, at most `MOST_VALUES` of them; where there are bounds, `bars`, how many items lie in each of `BARS` equal
+    parts between them.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Column:
     whole: bool
     items: int
     counts: dict[str, int]
+    bars: tuple[int, ...] = ()
 
 
 def items_page(catalog: Catalog, where: Condition | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:
@@ -84,5 +87,15 @@ def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
             counts = {text: count for text, count in connection.execute(counted)}
             items = connection.scalar(select(func.count()).select_from(Fact).where(of_column)) or 0
             bounds = (float(low), float(high)) if texts == numbers and low is not None and high is not None else None
-            found.append(Column(name, bounds, bounds is not None and fractions == 0, items, counts))
+            bars = _count_bars(connection, of_column, *bounds) if bounds and bounds[0] < bounds[1] else ()
+            found.append(Column(name, bounds, bounds is not None and fractions == 0, items, counts, bars))
     return found
+
+
+def _count_bars(connection: Connection, of_column: ColumnElement[bool], low: float, high: float) -> tuple[int, ...]:
+    bar = cast((Fact.number - low) * (BARS / (high - low)), Integer)
+    counted = connection.execute(select(bar, func.count()).where(of_column).group_by(bar))
+    counts = dict.fromkeys(range(BARS), 0)
+    for position, count in counted:
+        counts[min(int(position), BARS - 1)] += count  # the highest number closes the last part
+    return tuple(counts.values())

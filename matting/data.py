@@ -209,6 +209,9 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
         layers.alpha.float()[None] / 255, grid, padding_mode="zeros" if composed else "reflection", align_corners=False
     )[0]
     background = lay_floor(_choose_floor(floors, foreground, alpha, random), height, width, random)
+    if composed and random.random() < 0.4:
+        sheet = lay_floor(_choose_floor(floors, foreground, alpha, random), height, width, random)
+        background = lay_sheet(sheet, background, random)
     if composed:
         foreground, background = light(foreground[None], random)[0], light(background[None], random)[0]
         if random.random() < 0.25:
@@ -332,6 +335,34 @@ def lay_floor(piece: Tensor, height: int, width: int, random: np.random.Generato
     return functional.grid_sample(piece.float()[None] / 255, grid, padding_mode="reflection", align_corners=False)[0]
 
 
+def lay_sheet(sheet: Tensor, floor: Tensor, random: np.random.Generator) -> Tensor:
+    """A sheet, blanket or board laid on a floor, which shows beyond one to three of its edges; all (3, H, W).
+
+    Photographers lay a sheet under a garment, and what shows beyond its edge is not a part of the garment.
+    """
+    height, width = floor.shape[1:]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    if random.random() < 0.4:  # plain, as most of them are
+        plain = torch.tensor(random.uniform(0.2, 1.0) + random.normal(0, 0.04, 3)).float()
+        sheet = plain[:, None, None] + 0.3 * (sheet - sheet.mean(dim=(1, 2), keepdim=True))
+    if random.random() < 0.5:  # creased
+        for _ in range(int(random.integers(1, 5))):
+            angle, place, wide = random.uniform(0, math.pi), random.uniform(-1, 1), random.uniform(0.01, 0.06)
+            away = (math.cos(angle) * x + math.sin(angle) * y - place) / wide
+            sheet = sheet * (1 + random.uniform(-0.2, 0.2) * torch.exp(-away.square()) * away)
+    turned = random.normal(0, 0.15)
+    inside = torch.full((height, width), 1e3)  # how far inside of the nearest edge, in pixels
+    for side in random.permutation(4)[: int(random.integers(1, 4))]:
+        angle = turned + side * math.pi / 2 + random.normal(0, 0.08)
+        along = math.cos(angle) * y - math.sin(angle) * x
+        wave = random.uniform(0, 0.02) * torch.sin(along * random.uniform(2, 12) + random.uniform(0, 2 * math.pi))
+        edge = random.uniform(0.35, 0.95) + wave - math.cos(angle) * x - math.sin(angle) * y
+        inside = torch.minimum(inside, edge * (max(height, width) / 2))
+    thrown = random.uniform(0.0, 0.4) * torch.exp(inside.clamp(max=0) / random.uniform(1, 8))
+    on_sheet = (inside + 0.5).clamp(0, 1)
+    return (on_sheet * sheet + (1 - on_sheet) * floor * (1 - thrown)).clamp(0, 1)
+
+
 def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
     """The floor darkened by the product's blurred, shifted outline."""
     if random.random() < 0.2:
@@ -366,7 +397,7 @@ def _draw_hanger(background: Tensor, alpha: Tensor, random: np.random.Generator)
         colour = (int(colour[0]),) * 3
     picture = Image.fromarray((background.clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy())
     draw = ImageDraw.Draw(picture)
-    thickness = int(random.integers(2, max(3, height // 40)))
+    thickness = int(random.integers(2, max(3, height // 25)))
     draw.line([(x - half, shoulder + drop), (x, shoulder), (x + half, shoulder + drop)], fill=colour, width=thickness)
     draw.line([(x, shoulder), (x, hook)], fill=colour, width=max(2, thickness // 2))
     radius = random.uniform(0.015, 0.04) * height

@@ -182,7 +182,8 @@ class MatteNetwork(nn.Module):
         x = stages.pop()
         for block, fine in zip(self.up, reversed(stages), strict=True):
             x = block(x, fine)
-        return torch.sigmoid(functional.pixel_shuffle(self.to_alpha(x), 2))
+        # In float32 always: bfloat16 can't tell an alpha of 0.997 from 1.
+        return torch.sigmoid(functional.pixel_shuffle(self.to_alpha(x), 2).float())
 
 
 class MattingNetwork(nn.Module):
@@ -206,7 +207,7 @@ class MattingNetwork(nn.Module):
         """
         class_features, class_logits = self.class_features(photos)
         trimap_logits = self.trimap_network(photos, class_features)
-        used = trimap_logits.softmax(dim=1)
+        used = trimap_logits.float().softmax(dim=1)
         if trimaps is not None:
             used = trimaps if given is None else torch.where(given[:, None, None, None], trimaps, used)
         return Matting(trimap_logits, self.alpha(photos, class_features, used), class_logits)

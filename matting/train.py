@@ -28,6 +28,7 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
+    half_precision,
     hold_out_senders,
     load_checkpoint,
     save_checkpoint,
@@ -174,7 +175,7 @@ def train_step(state: TrainState[MattingNetwork], config: TrainConfig, batch: Ba
     # In a part of the pictures M-Net gets the true trimap: users may bring their own, and fine levels refine it.
     given = torch.rand(len(photos), device=device) < 0.25
     trimaps = one_hot(truth.trimaps)
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+    with half_precision(device):
         matting = state.network(photos, trimaps, given)
         loss = matting_loss(matting, truth, weights)
         if len(batch.classed) and state.network.class_network is not None:

@@ -1,6 +1,6 @@
 """The search service: what the command line and the page ask."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from PIL import Image
 from index.catalog import Catalog, Hit, open_catalog
 from index.storage import read_manifest
 from index.where import Condition, comparisons, parse_where
-from matting import PhotoError
+from matting import PhotoError, read_photo
 from retrieval.attributes import Schema
 
 if TYPE_CHECKING:
@@ -131,6 +131,18 @@ class SearchService:
         by_people = frozenset(name for name, (_, _, of_people) in known.items() if of_people)
         return Garment(rows, values, sure, key, Path(path), by_people)
 
+    def item_without_cut_out(self, key: str) -> Garment:
+        """An item as the network sees all of its photo; what people said of it stands.
+
+        Raises CatalogError if there is no such item, SearchError if its photo can't be looked at.
+        """
+        known = self.item(key)
+        assert isinstance(known.photo, Path)
+        seen = self.look_at(*whole_photo(known.photo))
+        of_people = {name: known.values[name] for name in known.by_people}
+        sure = {name: known.confidences[name] for name in known.by_people}
+        return replace(known, rows=seen.rows, values=seen.values | of_people, confidences=seen.confidences | sure)
+
     def look_at(self, photo: Image.Image | Path, matte: Matte | None = None) -> Garment:
         """See a photo's garment, with the network; `matte` (H, W) cuts it out first. Raises SearchError."""
         try:
@@ -201,6 +213,15 @@ class SearchService:
         for key in [key for key in weights if key not in has]:
             remarks.append(f"the query seems to have no {key}; hits by it mean little")
         return weights, remarks
+
+
+def whole_photo(path: Path) -> tuple[Image.Image, Matte]:
+    """A photo, and the matte (H, W) that keeps all of it. Raises SearchError if it can't be read."""
+    try:
+        photo = read_photo(path)
+    except PhotoError as error:
+        raise SearchError(f"{path}: {error}") from error
+    return photo, np.ones(photo.size[::-1], np.float32)
 
 
 def parse_weights(options: list[str]) -> dict[str, float]:

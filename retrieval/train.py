@@ -28,6 +28,7 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
+    half_precision,
     hold_out_senders,
     load_checkpoint,
     save_checkpoint,
@@ -139,7 +140,7 @@ def train_step(
         share = float(torch.distributions.Beta(config.mixing, config.mixing).sample())
         photos = torch.lerp(photos[order], photos, share)
         foreground = torch.lerp(foreground[order], foreground, share)
-    with torch.autocast(photos.device.type, torch.bfloat16, enabled=photos.device.type == "cuda"):
+    with half_precision(photos.device):
         seen = state.network(photos, foreground, with_background=not mixed)
     loss = share * attributes_cross_entropy(seen.logits, targets, config.smoothing)
     if mixed:

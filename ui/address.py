@@ -21,13 +21,15 @@ LAST_PAGE = 40
 class Search:
     """All that a person has asked for.
 
-    `item` is an id, `seen` what was seen in a photo (see `encode_garment`); at most one of them is given. `weights`
+    `item` is an id, `seen` what was seen in a photo (see `encode_garment`); at most one of them is given. `whole`: an
+    item is searched with as all of its photo shows it, without its cut-out. `weights`
     holds the attributes that are switched on. `filters` maps an attribute or a column of the metadata to the values of
     which one must hold, `between` a column to bounds. `kept` are the ids of selected items.
     """
 
     item: str | None = None
     seen: str | None = None
+    whole: bool = False
     weights: dict[str, float] = field(default_factory=dict)
     change: dict[str, str] = field(default_factory=dict)
     filters: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -46,6 +48,7 @@ def to_address(search: Search) -> dict[str, list[str]]:
     found = {
         "item": [search.item] if search.item else [],
         "seen": [search.seen] if search.seen else [],
+        "whole": ["1"] if search.whole else [],
         "by": [key if weight == 1 else f"{key}:{weight:g}" for key, weight in search.weights.items()],
         "set": [f"{key}:{value}" for key, value in search.change.items()],
         "is": [f"{quote(name, safe='')}:{value}" for name, values in search.filters.items() for value in values],
@@ -89,9 +92,10 @@ def from_address(parameters: Mapping[str, list[str]], schema: Schema, columns: C
             between[unquote(name)] = (low, high)
     item = next(iter(parameters.get("item", [])), None)
     seen = next(iter(parameters.get("seen", [])), None) if item is None else None
+    whole = item is not None and "1" in parameters.get("whole", [])
     page = int(_number(next(iter(parameters.get("page", [])), ""), 1))
     kept = tuple(dict.fromkeys(parameters.get("kept", [])))[:MOST_KEPT]
-    return Search(item, seen, weights, change, filters, between, min(max(page, 1), LAST_PAGE), kept)
+    return Search(item, seen, whole, weights, change, filters, between, min(max(page, 1), LAST_PAGE), kept)
 
 
 def where_text(search: Search, without: str | None = None) -> str | None:

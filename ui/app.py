@@ -1,6 +1,5 @@
 """The page that catalogue staff search with: `streamlit run ui/app.py -- --catalog DIR`."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import streamlit as st
 from retrieval import staff
 from retrieval.search import SearchService
 from ui import catalogue_page, corrections_page, search_page
-from ui.language import tell_browser
+from ui.language import speak
 from ui.problems import log_problem, one_line, say_problem
 from ui.settings import OptionsError, Settings, parse_settings
 from ui.state import Page, open_service
@@ -26,8 +25,7 @@ def main() -> None:
         say_problem(load_texts(language_for(st.context.locale)), "options")
         return
     texts = _chosen_texts(settings)
-    tell_browser(texts.language)
-    st.html(f"<style>{_own_words(texts)}</style>")
+    speak(texts)
     if not _signed_in(texts):
         return
     service = _opened(settings, texts)
@@ -96,27 +94,12 @@ def _chosen_texts(settings: Settings) -> Texts:
     return texts
 
 
-def _own_words(texts: Texts) -> str:
-    """Rules that put words of the page's language in the place of Streamlit's English ones."""
-    places = {
-        "[data-testid='stFileUploaderDropzone'] button p": texts("query.upload_button"),
-        # While there is a picture from the camera, the button takes it away.
-        "[data-testid='stCameraInput']:has(video) [data-testid='stCameraInputButton']": texts("query.camera_button"),
-        "[data-testid='stCameraInput']:has(img) [data-testid='stCameraInputButton']": texts("query.camera_again"),
-    }
-    rules = []
-    for place, words in places.items():
-        quoted = json.dumps(words, ensure_ascii=False)
-        rules.append(f"{place} {{ font-size: 0 !important; }}")
-        rules.append(f"{place}::after {{ content: {quoted}; font-size: 0.9rem; }}")
-    return " ".join([*rules, "[data-testid='stFileUploaderDropzoneInstructions'] { display: none; }"])
-
-
 def _opened(settings: Settings, texts: Texts) -> SearchService | None:
     """The service, or None after saying why there is none."""
     try:
-        service = open_service(settings.catalog, settings.weights)
-        service.refresh()
+        with st.spinner(texts("app.opening")):
+            service = open_service(settings.catalog, settings.weights)
+            service.refresh()
     except Exception as error:  # a damaged database raises errors of its own
         log_problem(error)
         if not settings.catalog.is_dir() or not any(settings.catalog.iterdir()):

@@ -9,7 +9,7 @@ import streamlit as st
 from PIL import Image
 
 from retrieval import staff
-from retrieval.search import Answer, Garment, Matte, SearchError
+from retrieval.search import Answer, Garment, Matte, SearchError, whole_photo
 from retrieval.staff import Hit, PhotoError
 from ui.images import data_address, heat, jpeg
 from ui.problems import one_line, say_problem
@@ -67,6 +67,8 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
                 left.info(texts("why.no_photo"))
             else:
                 with left:
+                    if search(page).whole and isinstance(source, Path):
+                        source, matte = whole_photo(source)
                     _show_where(page, source, attribute.key, name, texts("why.query"), matte)
             with right:
                 _show_where(page, Path(hit.photo), attribute.key, name, texts("why.hit", id=hit.id))

@@ -1,5 +1,6 @@
 """Filters by category, by the other attributes and by the metadata's columns, each value with its count."""
 
+import html
 from collections.abc import Callable
 
 import streamlit as st
@@ -85,6 +86,7 @@ def _choose_range(page: Page, column: Column) -> None:
     # An address may ask for what lies outside of the bounds.
     limits = [min(max(one, bounds[0]), bounds[1]) for one in search(page).between.get(name, bounds)]
     st.session_state[f"range-{name}"] = tuple(limits)
+    st.html(_bars(page, column, limits))
     st.slider(
         page.texts("filters.range", name=plain(name), count=f"{column.items:,}"),
         *bounds,
@@ -93,3 +95,21 @@ def _choose_range(page: Page, column: Column) -> None:
         key=f"range-{name}",
         on_change=fold,
     )
+
+
+def _bars(page: Page, column: Column, limits: list[float]) -> str:
+    """How many items lie where between a column's bounds; the parts that are filtered for are dark."""
+    assert column.bounds is not None
+    low, high = column.bounds
+    wide, most = (high - low) / len(column.bars), max(1, *column.bars)
+    drawn = []
+    for position, count in enumerate(column.bars):
+        start, stop = low + position * wide, low + (position + 1) * wide
+        inside = "inside" if start <= limits[1] and stop >= limits[0] else ""
+        words = page.texts("filters.bar", start=_number(start), stop=_number(stop), count=f"{count:,}")
+        drawn.append(f"<i class='{inside}' style='height:{100 * count / most:.0f}%' title='{html.escape(words)}'></i>")
+    return f"<div class='bars' aria-hidden='true'>{''.join(drawn)}</div>"
+
+
+def _number(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

@@ -13,7 +13,17 @@ from ui import dialogs, marking
 from ui.images import cut_out, data_address, shown
 from ui.paste import pasted_image
 from ui.problems import BYTES, PIXELS, SENT_AT_MOST, one_line, say_problem
-from ui.state import OwnPhoto, Page, last_photo, own_photo, search, search_with_item, search_with_photo, thumbnail
+from ui.state import (
+    OwnPhoto,
+    Page,
+    change_search,
+    last_photo,
+    own_photo,
+    search,
+    search_with_item,
+    search_with_photo,
+    thumbnail,
+)
 
 SOURCES = ("upload", "camera", "item")
 
@@ -120,13 +130,20 @@ def _show_item(page: Page, item: str, photo: str) -> None:
     texts, state = page.texts, catalogue_state(page.service)
     name = html.escape(texts("query.now_item", id=item))
     pictures = []
-    for as_cut_out in (False, True) if has_cut_out(page.service, photo) else (False,):
+    with_cut_out = has_cut_out(page.service, photo)
+    for as_cut_out in (False, True) if with_cut_out else (False,):
         if content := thumbnail(page.catalog, state, photo, as_cut_out, page):
             words = html.escape(texts("query.cut_alt")) if as_cut_out else name
             pictures.append(f"<img src='{data_address(content)}' alt='{words}'>")
     st.html(f"<div class='tile'><div class='pictures'>{''.join(pictures)}</div><div class='seen'>{name}</div></div>")
-    if not page.settings.read_only and st.button(texts("results.correct"), icon=":material/edit:", key="correct query"):
-        dialogs.correct(page, item)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if with_cut_out:
+            st.session_state["use-cut"] = not search(page).whole
+            st.toggle(texts("query.use_cut"), key="use-cut", on_change=_switch_item_cut_out, args=(page,))
+        if not page.settings.read_only and st.button(
+            texts("results.correct"), icon=":material/edit:", key="correct query"
+        ):
+            dialogs.correct(page, item)
 
 
 def cut(page: Page, own: OwnPhoto) -> None:
@@ -145,6 +162,10 @@ def look_again(page: Page, own: OwnPhoto) -> None:
 
 def _switch_cut_out(own: OwnPhoto) -> None:
     own.use_cut, own.stale = st.session_state["use-cut"], True
+
+
+def _switch_item_cut_out(page: Page) -> None:
+    change_search(page, whole=not st.session_state["use-cut"])
 
 
 def _show_cut_out(page: Page, own: OwnPhoto, place: st.delta_generator.DeltaGenerator) -> None:

@@ -31,7 +31,8 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
     if seen is None:
         st.subheader(texts("results.heading"))
         st.info(texts("results.start"), icon=":material/west:")
-        _show_examples(page, state)
+        with one_line(texts):
+            _show_items(page, state)
         _show_idle_selection(page)
         return
     with one_line(texts):
@@ -80,25 +81,34 @@ def _query(page: Page, seen: Garment, count: int) -> Query:
 
 
 def _show_heading(page: Page, answer: Answer, total: int) -> None:
-    texts, now = page.texts, search(page)
-    first = PER_PAGE * (now.page - 1) + 1
+    texts = page.texts
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(texts("results.heading"), width="content")
         if answer.hits:
-            words = texts("results.range", start=first, stop=len(answer.hits), total=f"{total:,}")
-            st.html(f"<div class='seen' role='status'>{html.escape(words)}</div>", width="content")
+            _show_range(page, len(answer.hits), total)
         if answer.hits and has_cut_out(page.service, answer.hits[0].photo):
             st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
             st.toggle(texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
-        if (pages := page_count(total)) > 1:
-            key = f"page-{now.page}-of-{pages}"
-            st.pagination(
-                pages,
-                default=now.page,
-                key=key,
-                width=PAGING_WIDTH,
-                on_change=lambda: change_search(page, page=st.session_state[key]),
-            )
+        _show_paging(page, total)
+
+
+def _show_range(page: Page, last: int, total: int) -> None:
+    first = PER_PAGE * (search(page).page - 1) + 1
+    words = page.texts("results.range", start=first, stop=last, total=f"{total:,}")
+    st.html(f"<div class='seen' role='status'>{html.escape(words)}</div>", width="content")
+
+
+def _show_paging(page: Page, total: int) -> None:
+    now, pages = search(page), page_count(total)
+    if pages > 1:
+        key = f"page-{now.page}-of-{pages}"
+        st.pagination(
+            pages,
+            default=now.page,
+            key=key,
+            width=PAGING_WIDTH,
+            on_change=lambda: change_search(page, page=st.session_state[key]),
+        )
 
 
 def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[str, int, int]) -> None:
@@ -272,10 +282,21 @@ def selection_sheet(page: Page, query: Query, as_cut_outs: bool) -> bytes:
     return png(draw_sheet([row], words=words, read=small, with_ids=True))
 
 
-def _show_examples(page: Page, state: tuple[str, int, int]) -> None:
-    """A few items to begin with."""
-    items, _ = items_page(page.service, None, 0, 6)
-    st.caption(page.texts("results.examples"))
+def _show_items(page: Page, state: tuple[str, int, int]) -> None:
+    """The items that pass the filters, to look through and to begin with."""
+    texts, where = page.texts, where_text(search(page))
+    total = count_items(page.catalog, state, where, page)
+    if search(page).page > (pages := page_count(total)):
+        change_search(page, page=pages)
+    start = PER_PAGE * (search(page).page - 1)
+    items, _ = items_page(page.service, where, start, PER_PAGE)
+    if not items:
+        st.info(texts("results.none"), icon=":material/filter_alt_off:")
+        return
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        st.caption(texts("results.examples"), width="content")
+        _show_range(page, start + len(items), total)
+        _show_paging(page, total)
     with st.container(horizontal=True, gap="small", key="examples"):
         for item, photo in items:
             with st.container(border=True, width=CARD_WIDTH, key=f"card-example-{item}"):

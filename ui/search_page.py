@@ -35,8 +35,7 @@ def show(page: Page) -> None:
         query_panel.choose(page)
         seen = _seen(page)
         finish_cut_out = query_panel.show(page, seen)
-        if seen is not None:
-            filters_panel.show(page, state)
+        filters_panel.show(page, state)
     with right:
         _show_right_side(page, seen, state)
     write_address(page)
@@ -62,7 +61,10 @@ def _seen(page: Page) -> Garment | None:
     try:
         return garment(page)
     except ValueError:
-        if now.item is not None:
+        if now.whole:
+            say_problem(page.texts, "whole")
+            change_search(page, whole=False)
+        elif now.item is not None:
             say_problem(page.texts, "item", id=now.item)
         else:
             say_problem(page.texts, "address")

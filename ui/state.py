@@ -157,13 +157,13 @@ def search_with_photo(page: Page, photo: OwnPhoto) -> None:
     """Make a photo the query."""
     st.session_state["photo"] = photo
     photo.seen = encode_garment(photo.garment, page.service.schema, page.service.catalog.model.fingerprint)
-    change_search(page, item=None, seen=photo.seen)
+    change_search(page, item=None, whole=False, seen=photo.seen)
 
 
 def search_with_item(page: Page, item: str) -> None:
     """Make an item the query."""
     st.session_state["rerun"] = True
-    change_search(page, item=item, seen=None)
+    change_search(page, item=item, whole=False, seen=None)
 
 
 def take_rerun_request() -> bool:
@@ -175,6 +175,8 @@ def garment(page: Page) -> Garment | None:
     """The query's garment; None if nothing is searched with. Raises ValueErrors if it can't be had any more."""
     now = search(page)
     if now.item is not None:
+        if now.whole:
+            return _seen_whole(page.catalog, staff.state(page.service), now.item, page)
         return page.service.item(now.item)
     if now.seen is None:
         return None
@@ -183,6 +185,12 @@ def garment(page: Page) -> Garment | None:
         return photo.garment
     model = page.service.catalog.model
     return decode_garment(now.seen, page.service.schema, model.blocks, model.fingerprint)
+
+
+@st.cache_data(show_spinner=False, max_entries=200)
+def _seen_whole(catalog: str, state: tuple[str, int, int], item: str, _page: Page) -> Garment:
+    """An item as all of its photo shows it; cached as `value_counts`. Raises SearchError."""
+    return _page.service.item_without_cut_out(item)
 
 
 def moment(text: str) -> str:

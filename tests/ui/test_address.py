@@ -24,6 +24,7 @@ def garment() -> Garment:
 def test_a_search_comes_back_from_its_address() -> None:
     search = Search(
         item="a/b c:ü",
+        whole=True,
         weights={"collar": 1.0, "color": 2.5},
         change={"collar": "v-neck"},
         filters={"category": ("dress", "skirt"), "brand:x": ('"H" & M:',)},

@@ -299,6 +299,30 @@ def test_filters_count_and_filter(visits: Visits, served: str, shirt: str) -> No
     expect(page.get_by_text("of 156 items")).to_be_visible()
 
 
+def test_filters_narrow_down_what_there_is_to_begin_with(visits: Visits, served: str) -> None:
+    page = visits.open(f"{served}/?is=category:dress")
+    dresses = page.locator("[class*='st-key-card-example-']")
+    expect(dresses.first).to_be_visible()
+    settled(page)
+    total = int(re.findall(r"of (\d+) items", page.locator("div.seen[role=status]").inner_text())[0])
+    assert 0 < total < 100
+    expect(dresses).to_have_count(min(12, total))
+    page.get_by_text("Filters (1)", exact=True).click()
+    page.locator(".st-key-clear-filters button").click()
+    expect(page.locator("div.seen[role=status]")).not_to_have_text(re.compile(rf"of {total} items"))
+
+
+def test_an_item_is_searched_with_and_without_its_cut_out(visits: Visits, served: str, shirt: str) -> None:
+    page = by_item(visits, served, shirt)
+    scores = page.locator(".st-key-hits .score").all_text_contents()
+    page.locator(".st-key-use-cut label").click()
+    expect(page).to_have_url(re.compile("whole=1"))
+    expect(page.locator(".st-key-hits .score")).not_to_have_text(scores)
+    page.locator(".st-key-use-cut label").click()
+    expect(page.locator(".st-key-hits .score")).to_have_text(scores)
+    assert "whole" not in page.url
+
+
 def test_metadata_filters_are_escaped_and_nothing_left_says_what_to_do(visits: Visits, served: str, shirt: str) -> None:
     page = with_filters(visits, served, shirt)
     asked = []
@@ -421,6 +445,61 @@ def test_both_languages(visits: Visits, served: str, shirt: str) -> None:
     expect(page.get_by_text("What counts")).to_be_visible()
     expect(page.locator(".st-key-attributes").get_by_text("Collar")).to_be_visible()
     expect(page).to_have_url(re.compile("by=collar"))
+
+
+ENGLISH = """() => {
+  const found = []
+  const look = (root) => {
+    for (const one of root.querySelectorAll("*")) {
+      if (one.shadowRoot) look(one.shadowRoot)
+      if (one.closest("script, style, [aria-hidden=true], [data-testid=stIconMaterial]")) continue
+      if (!one.checkVisibility()) continue
+      const own = [...one.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE)
+      found.push(...own.map((node) => node.nodeValue))
+      found.push(...["aria-label", "title", "placeholder", "alt"].map((name) => one.getAttribute(name) ?? ""))
+    }
+  }
+  look(document.body)
+  return found.filter((text) => /[A-Za-z]{3}/.test(text) && !/[\u3040-\u30ff\u4e00-\u9fff]/.test(text))
+}"""
+# What is the same in every language.
+NAMES = r"English|large\.jpg.*|[0-9a-f.]{8}[-.].*|erimoto|brand|[\d.]+[KM]?B|.* · Aoi · .*"
+
+
+def english(page: Page) -> list[str]:
+    """What stands in English on the page, to be seen or to be read out."""
+    page.wait_for_function("document.documentElement.lang === 'ja'")
+    settled(page)
+    return [text for text in page.evaluate(ENGLISH) if not re.fullmatch(NAMES, text.strip())]
+
+
+def test_nothing_is_in_english_on_the_japanese_page(
+    visits: Visits, served: str, shirt: str, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    page = visits.open(served, "ja-JP")
+    expect(page.locator(".card").first).to_be_visible()
+    assert english(page) == []
+    page.get_by_text("カメラ", exact=True).click()
+    expect(page.get_by_test_id("stCameraInput").get_by_text("撮影する")).to_be_visible()
+    assert english(page) == []
+    page.get_by_text("画像", exact=True).click()
+    page.locator("input[type=file]").set_input_files(sample_photos[0])
+    expect(cards(page)).to_have_count(12)
+    page.locator(".st-key-mark button").click()
+    expect(page.get_by_role("button", name="すべて消してやり直す")).to_be_visible()
+    assert english(page) == []
+    page = by_item(visits, served, shirt, "&is=category:t-shirt&by=collar", "ja-JP")
+    page.get_by_text("絞り込み", exact=False).first.click()
+    open_list(page, page.locator(".st-key-filter-collar"), "zzz")
+    expect(page.get_by_text("該当する候補がありません")).to_be_visible()
+    page.mouse.move(640, 20)
+    assert english(page) == []
+    page = visits.open(f"{served}/catalogue", "ja-JP")
+    expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first).to_be_visible()
+    (tmp_path / "large.jpg").write_bytes(bytes(105_000_000))  # Streamlit counts in units of 1,024
+    page.locator("input[type=file]").set_input_files(tmp_path / "large.jpg")
+    expect(page.get_by_text("以下のファイルを選んでください")).to_be_visible()
+    assert english(page) == []
 
 
 @pytest.mark.parametrize("kind", ["damaged", "text", "huge"])

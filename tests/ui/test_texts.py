@@ -9,6 +9,7 @@ import pytest
 from retrieval.attributes import load_schema
 from retrieval.staff import REJECTIONS
 from ui import texts as texts_module
+from ui.language import replacements
 from ui.texts import LANGUAGES, language_for, load_texts, plain
 
 UI = Path(texts_module.__file__).parent
@@ -43,7 +44,8 @@ def test_every_text_that_the_page_asks_for_is_there_and_none_is_left_over() -> N
     computed = {"query.upload", "query.camera", "query.item", "mark.crop", "mark.keep", "mark.drop"}
     computed |= {"mark.crop_hint", "mark.keep_hint", "mark.drop_hint", "mark.brush", "mark.box"}
     computed |= {f"rejected.{kind}" for kind in REJECTIONS}
-    left_over = {key for key in strings.keys() - asked - computed if not key.startswith("problem.")}
+    elsewhere = ("problem.", "streamlit.")  # asked for by what went wrong, and by what Streamlit says
+    left_over = {key for key in strings.keys() - asked - computed if not key.startswith(elsewhere)}
     assert computed <= strings.keys()
     assert not left_over
 
@@ -52,6 +54,21 @@ def test_every_problem_has_a_text() -> None:
     source = "".join(file.read_text(encoding="utf-8") for file in UI.glob("*.py"))
     kinds = {"bytes", "pixels", "photo"} | set(re.findall(r'say_problem\([\w.()]*, "(\w+)"', source))
     assert {f"problem.{kind}" for kind in kinds} <= load_texts("ja").strings.keys()
+
+
+def test_what_streamlit_says_is_said_in_the_pages_language() -> None:
+    def said(words: str, language: str) -> str:
+        for pattern, text in replacements(load_texts(language)):
+            # Python writes a group of this name otherwise than JavaScript.
+            if found := re.match(pattern.replace("(?<", "(?P<"), words):
+                return found.expand(re.sub(r"\$<(\w+)>", r"\\g<\1>", text))
+        return words
+
+    assert said("No results", "ja") == load_texts("ja")("streamlit.no_results")
+    assert said("Remove red (12)", "ja") == "red (12)を外す"
+    assert said("File must be 100.0MB or smaller.", "ja") == "100.0MB 以下のファイルを選んでください。"
+    assert said("No results", "en") == "No results"
+    assert said(load_texts("ja")("streamlit.no_results"), "en") == "No results"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
