@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, Integer, case, cast, func, select
+from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from index.catalog import EFFECTIVE_VALUE, Catalog, effective_values
 from index.filters import photos_where
@@ -93,9 +93,10 @@ def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
 
 
 def _count_bars(connection: Connection, of_column: ColumnElement[bool], low: float, high: float) -> tuple[int, ...]:
-    bar = cast((Fact.number - low) * (BARS / (high - low)), Integer)
+    # Rounded down; SQLite's own function for that is not everywhere.
+    bar = func.round((Fact.number - low) * (BARS / (high - low)) - 0.5)
     counted = connection.execute(select(bar, func.count()).where(of_column).group_by(bar))
     counts = dict.fromkeys(range(BARS), 0)
     for position, count in counted:
-        counts[min(int(position), BARS - 1)] += count  # the highest number closes the last part
+        counts[min(max(int(position), 0), BARS - 1)] += count  # the highest number closes the last part
     return tuple(counts.values())

@@ -67,6 +67,7 @@ def _signed_in(texts: Texts) -> bool:
     """Whether this person may go on: always, unless the server's secrets ask for sign-in (README)."""
     if not st.secrets.load_if_toml_exists() or "auth" not in st.secrets or st.user.is_logged_in:
         return True
+    st.info(texts("app.sign_in_first"), icon=":material/lock:")
     st.button(texts("app.sign_in"), icon=":material/login:", key="sign-in", type="primary", on_click=st.login)
     return False
 
