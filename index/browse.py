@@ -10,7 +10,7 @@ from index.rows import Fact, Item, Photo, Prediction
 from index.where import Condition
 
 MOST_VALUES = 200  # of a column of the metadata; who has more of them searches by typing
-BARS = 16  # parts into which the bounds of a column of numbers are divided for counting
+BARS = 16  # most parts into which the bounds of a column of numbers are divided for counting
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class Column:
 
     Of all items: `bounds`, its least and greatest number if all its cells are numbers, else None; `whole`, whether
     those are all whole ones. Of those that were asked for: `items`, how many have a cell, and `counts`, how many which
-    text, at most `MOST_VALUES` of them; where there are bounds, `bars`, how many items lie in each of `BARS` equal
-    parts between them.
+    text, at most `MOST_VALUES` of them; where there are bounds, `bars`, how many items lie in each of at most `BARS`
+    equal parts between them.
     """
 
     name: str
@@ -87,16 +87,23 @@ def columns(catalog: Catalog, where: Condition | None) -> list[Column]:
             counts = {text: count for text, count in connection.execute(counted)}
             items = connection.scalar(select(func.count()).select_from(Fact).where(of_column)) or 0
             bounds = (float(low), float(high)) if texts == numbers and low is not None and high is not None else None
-            bars = _count_bars(connection, of_column, *bounds) if bounds and bounds[0] < bounds[1] else ()
-            found.append(Column(name, bounds, bounds is not None and fractions == 0, items, counts, bars))
+            whole = bounds is not None and fractions == 0
+            bars: tuple[int, ...] = ()
+            if bounds is not None and bounds[0] < bounds[1]:
+                # No part is narrower than the step between whole numbers.
+                parts = min(BARS, int(bounds[1] - bounds[0]) + 1) if whole else BARS
+                bars = _count_bars(connection, of_column, *bounds, parts)
+            found.append(Column(name, bounds, whole, items, counts, bars))
     return found
 
 
-def _count_bars(connection: Connection, of_column: ColumnElement[bool], low: float, high: float) -> tuple[int, ...]:
+def _count_bars(
+    connection: Connection, of_column: ColumnElement[bool], low: float, high: float, parts: int
+) -> tuple[int, ...]:
+    place = (Fact.number - low) * (parts / (high - low))
     # Rounded down; SQLite's own function for that is not everywhere.
-    bar = func.round((Fact.number - low) * (BARS / (high - low)) - 0.5)
-    counted = connection.execute(select(bar, func.count()).where(of_column).group_by(bar))
-    counts = dict.fromkeys(range(BARS), 0)
-    for position, count in counted:
-        counts[min(max(int(position), 0), BARS - 1)] += count  # the highest number closes the last part
-    return tuple(counts.values())
+    bar = func.round(place) - case((func.round(place) > place, 1), else_=0)
+    counts = [0] * parts
+    for position, items in connection.execute(select(bar, func.count()).where(of_column).group_by(bar)):
+        counts[min(int(position), parts - 1)] += items  # the highest number closes the last part
+    return tuple(counts)

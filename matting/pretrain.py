@@ -21,7 +21,7 @@ from matting.data import Example, LayerCache, TrainingPhoto, cast_shadow, lay_fl
 from matting.losses import LossWeights, Truth, alpha_loss, composition_loss, gradient_loss, matting_loss
 from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, normalise
 from matting.train import TrainConfig, fill_cache, run_steps, start_training
-from matting.training import TrainState, descend, half_precision
+from matting.training import TrainState, descend, quickest_precision
 from matting.trimap import one_hot
 
 
@@ -147,7 +147,7 @@ def pretrain_step(
         Truth(**{name: value.to(device) for name, value in vars(part).items()})
         for part in (batch.shapes, batch.patches)
     )
-    with half_precision(device):
+    with quickest_precision(device):
         photos = normalise(shapes.photos * 255, network.config).contiguous(memory_format=torch.channels_last)
         loss = matting_loss(network(photos), shapes, weights)
         photos = normalise(patches.photos * 255, network.config).contiguous(memory_format=torch.channels_last)

@@ -28,9 +28,9 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
-    half_precision,
     hold_out_senders,
     load_checkpoint,
+    quickest_precision,
     save_checkpoint,
     start_state,
     stop_on_interrupt,
@@ -175,7 +175,7 @@ def train_step(state: TrainState[MattingNetwork], config: TrainConfig, batch: Ba
     # In a part of the pictures M-Net gets the true trimap: users may bring their own, and fine levels refine it.
     given = torch.rand(len(photos), device=device) < 0.25
     trimaps = one_hot(truth.trimaps)
-    with half_precision(device):
+    with quickest_precision(device):
         matting = state.network(photos, trimaps, given)
         loss = matting_loss(matting, truth, weights)
         if len(batch.classed) and state.network.class_network is not None:

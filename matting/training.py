@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,7 +46,10 @@ class Rates:
 
 
 def start_state(network: NetworkT, average: NetworkT, rates: Rates, steps: int) -> TrainState[NetworkT]:
-    """AdamW and a one-cycle schedule over so many steps; `average`, of the same layers, becomes the network's copy."""
+    """AdamW and a one-cycle schedule over so many steps; `average`, of the same layers, becomes the network's copy.
+
+    On a processor the network is changed by `keep_depthwise_precise`.
+    """
     if next(network.parameters()).device.type == "cpu":
         keep_depthwise_precise(network)
     average.to(next(network.parameters()).device).load_state_dict(network.state_dict())
@@ -62,9 +65,11 @@ def start_state(network: NetworkT, average: NetworkT, rates: Rates, steps: int) 
     return TrainState(network, average.eval(), optimizer, scheduler)
 
 
-def half_precision(device: torch.device) -> torch.autocast:
+def quickest_precision(device: torch.device) -> torch.autocast:
     """Compute in bfloat16 where that is quicker: on GPUs and on processors that multiply its matrices (AMX)."""
-    quicker = device.type == "cuda" or bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    tell = getattr(torch.cpu, "get_capabilities", dict)  # not in older versions of torch
+    processor: Mapping[str, object] = tell()
+    quicker = device.type == "cuda" or bool(processor.get("amx_bf16"))
     return torch.autocast(device.type, torch.bfloat16, enabled=quicker)
 
 

@@ -134,7 +134,7 @@ class SearchService:
     def item_without_cut_out(self, key: str) -> Garment:
         """An item as the network sees all of its photo; what people said of it stands.
 
-        Raises CatalogError if there is no such item, SearchError if its photo can't be looked at.
+        Raises CatalogError if there is no such item, PhotoError or SearchError if its photo can't be looked at.
         """
         known = self.item(key)
         assert isinstance(known.photo, Path)
@@ -216,11 +216,8 @@ class SearchService:
 
 
 def whole_photo(path: Path) -> tuple[Image.Image, Matte]:
-    """A photo, and the matte (H, W) that keeps all of it. Raises SearchError if it can't be read."""
-    try:
-        photo = read_photo(path)
-    except PhotoError as error:
-        raise SearchError(f"{path}: {error}") from error
+    """A photo, and the matte (H, W) that keeps all of it. Raises PhotoError if it can't be read."""
+    photo = read_photo(path)
     return photo, np.ones(photo.size[::-1], np.float32)
 
 

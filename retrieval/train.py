@@ -28,9 +28,9 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
-    half_precision,
     hold_out_senders,
     load_checkpoint,
+    quickest_precision,
     save_checkpoint,
     start_state,
     stop_on_interrupt,
@@ -140,7 +140,7 @@ def train_step(
         share = float(torch.distributions.Beta(config.mixing, config.mixing).sample())
         photos = torch.lerp(photos[order], photos, share)
         foreground = torch.lerp(foreground[order], foreground, share)
-    with half_precision(photos.device):
+    with quickest_precision(photos.device):
         seen = state.network(photos, foreground, with_background=not mixed)
     loss = share * attributes_cross_entropy(seen.logits, targets, config.smoothing)
     if mixed:

@@ -14,7 +14,6 @@ from retrieval.search import Garment
 
 MOST_KEPT = 100
 HEAVIEST = 5.0
-LAST_PAGE = 40
 
 
 @dataclass(frozen=True)
@@ -22,9 +21,9 @@ class Search:
     """All that a person has asked for.
 
     `item` is an id, `seen` what was seen in a photo (see `encode_garment`); at most one of them is given. `whole`: an
-    item is searched with as all of its photo shows it, without its cut-out. `weights`
-    holds the attributes that are switched on. `filters` maps an attribute or a column of the metadata to the values of
-    which one must hold, `between` a column to bounds. `kept` are the ids of selected items.
+    item is searched with as all of its photo shows it, without its cut-out. `weights` holds the attributes that are
+    switched on. `filters` maps an attribute or a column of the metadata to the values of which one must hold, `between`
+    a column to bounds. `kept` are the ids of selected items.
     """
 
     item: str | None = None
@@ -95,7 +94,17 @@ def from_address(parameters: Mapping[str, list[str]], schema: Schema, columns: C
     whole = item is not None and "1" in parameters.get("whole", [])
     page = int(_number(next(iter(parameters.get("page", [])), ""), 1))
     kept = tuple(dict.fromkeys(parameters.get("kept", [])))[:MOST_KEPT]
-    return Search(item, seen, whole, weights, change, filters, between, min(max(page, 1), LAST_PAGE), kept)
+    return Search(
+        item=item,
+        seen=seen,
+        whole=whole,
+        weights=weights,
+        change=change,
+        filters=filters,
+        between=between,
+        page=max(page, 1),
+        kept=kept,
+    )
 
 
 def where_text(search: Search, without: str | None = None) -> str | None:

@@ -9,10 +9,11 @@ import streamlit as st
 
 from retrieval import staff
 from retrieval.search import SearchService
-from ui.problems import BYTES, PIXELS, SENT_AT_MOST, log_problem, one_line, say_problem
+from ui.problems import BYTES, PIXELS, log_problem, one_line, say_problem
 from ui.state import Page, leave_search, moment, value_counts
 from ui.texts import plain
 
+PER_PAGE = 25
 CHART_HEIGHT = 38  # pixels a bar
 
 
@@ -38,12 +39,17 @@ def show(page: Page) -> None:
         if not rejected:
             st.caption(texts("catalogue.rejected_none"))
         else:
+            pages = -(-len(rejected) // PER_PAGE)
+            number = st.pagination(pages, key="rejected-page") if pages > 1 else 1
             # Only the file's own name: where it lies on the server is nobody's business.
             rows = [
-                {texts("catalogue.file"): PurePath(path).name, texts("catalogue.reason"): _why_rejected(page, reason)}
-                for path, reason in rejected.items()
+                {
+                    texts("catalogue.file"): plain(PurePath(path).name),
+                    texts("catalogue.reason"): _why_rejected(page, reason),
+                }
+                for path, reason in list(rejected.items())[PER_PAGE * (number - 1) : PER_PAGE * number]
             ]
-            st.dataframe(rows, hide_index=True, width="stretch")
+            st.table(rows, hide_index=True)
 
 
 def _why_rejected(page: Page, reason: str) -> str:
@@ -120,7 +126,7 @@ def _show_adding(page: Page) -> None:
         texts("catalogue.add_label"),
         help=texts("query.upload_help", megabytes=BYTES, megapixels=PIXELS),
         accept_multiple_files=True,
-        max_upload_size=SENT_AT_MOST,
+        max_upload_size=BYTES,
         key=f"add-{number}",
     )
     if files and st.button(texts("catalogue.add", count=len(files)), type="primary", key="add-photos"):

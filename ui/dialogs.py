@@ -1,4 +1,4 @@
-"""What opens over the page: why a hit is here, a comparison, a correction, browsing."""
+"""What opens over the page: why a hit is here, a comparison, a correction."""
 
 import html
 from collections.abc import Callable
@@ -13,12 +13,11 @@ from retrieval.search import Answer, Garment, Matte, SearchError, whole_photo
 from retrieval.staff import Hit, PhotoError
 from ui.images import data_address, heat, jpeg
 from ui.problems import one_line, say_problem
-from ui.state import Page, garment, own_photo, search, search_with_item, thumbnail
+from ui.state import Page, garment, own_photo, search, thumbnail
 from ui.texts import plain
 
 AT_ONCE = 4  # items side by side
 WHY_WIDTH = 380  # pixels
-BROWSED = 12
 
 
 def open_dialog(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "medium", "large"]) -> None:
@@ -67,9 +66,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
                 left.info(texts("why.no_photo"))
             else:
                 with left:
-                    if search(page).whole and isinstance(source, Path):
-                        source, matte = whole_photo(source)
-                    _show_where(page, source, attribute.key, name, texts("why.query"), matte)
+                    _show_where(page, source, attribute.key, name, texts("why.query"), matte, search(page).whole)
             with right:
                 _show_where(page, Path(hit.photo), attribute.key, name, texts("why.hit", id=hit.id))
 
@@ -77,9 +74,17 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
 
 
 def _show_where(
-    page: Page, photo: Image.Image | Path, key: str, name: str, words: str, matte: Matte | None = None
+    page: Page,
+    photo: Image.Image | Path,
+    key: str,
+    name: str,
+    words: str,
+    matte: Matte | None = None,
+    whole: bool = False,
 ) -> None:
     try:
+        if whole and isinstance(photo, Path):
+            photo, matte = whole_photo(photo)
         picture = heat(staff.where_it_looked(page.service, photo, key, matte))
     except PhotoError:
         st.info(page.texts("why.gone"))
@@ -182,31 +187,3 @@ def correct(page: Page, item: str) -> None:
                     st.rerun()
 
     open_dialog(page, texts("correct.heading", id=plain(item)), draw, "small")
-
-
-def browse(page: Page) -> None:
-    """Let the user take an item from the catalogue, page by page, by category."""
-    texts = page.texts
-
-    def draw() -> None:
-        category = page.service.schema.attributes[0]
-        value = st.selectbox(
-            texts.attribute(category),
-            ["", *category.values],
-            format_func=lambda one: texts.value(category, one) if one else texts("filters.any"),
-            key="browse-category",
-        )
-        where = f'{category.key}="{value}"' if value else None
-        _, total = staff.items_page(page.service, where, 0, 0)
-        number = st.pagination(max(1, -(-total // BROWSED)), key=f"browse-page-{value}")
-        items, _ = staff.items_page(page.service, where, BROWSED * (number - 1), BROWSED)
-        with st.container(horizontal=True, gap="small"):
-            for item, photo in items:
-                with st.container(border=True, width=150, key=f"card-browse-{item}"):
-                    picture = _picture(page, photo, item)
-                    st.html(f"<div class='card'>{picture}<div class='name'>{html.escape(item)}</div></div>")
-                    if st.button(texts("results.select"), key=f"take-{item}", width="stretch"):
-                        search_with_item(page, item)
-                        st.rerun()
-
-    open_dialog(page, texts("query.browse"), draw, "large")

@@ -1,6 +1,7 @@
 """Filters by category, by the other attributes and by the metadata's columns, each value with its count."""
 
 import html
+import math
 from collections.abc import Callable
 
 import streamlit as st
@@ -15,9 +16,9 @@ from ui.texts import plain
 def show(page: Page, state: tuple[str, int, int]) -> None:
     """Draw the filters. A filter's own counts are those of the items that pass all the others."""
     texts, now = page.texts, search(page)
-    active = len(now.filters) + len(now.between)
+    active, idle = len(now.filters) + len(now.between), now.item is None and now.seen is None
     heading = texts("filters.heading_on", count=active) if active else texts("filters.heading")
-    with st.expander(heading, icon=":material/filter_alt:", key="filters"), one_line(texts):
+    with st.expander(heading, idle, icon=":material/filter_alt:", key="filters"), one_line(texts):
         if active:
             st.button(
                 texts("filters.clear"),
@@ -75,41 +76,46 @@ def _choose(
 
 
 def _choose_range(page: Page, column: Column) -> None:
-    name, bounds = column.name, column.bounds
+    texts, name, bounds = page.texts, column.name, column.bounds
     assert bounds is not None
+    kind: type[int] | type[float] = int if column.whole else float
 
     def fold() -> None:
-        chosen = tuple(st.session_state[f"range-{name}"])
+        chosen = sorted(float(st.session_state[f"{end}-{name}"]) for end in ("low", "high"))
         between = {one: limits for one, limits in search(page).between.items() if one != name}
-        change_search(page, between=between | ({} if chosen == bounds else {name: chosen}))
+        change_search(page, between=between | ({} if tuple(chosen) == bounds else {name: (chosen[0], chosen[1])}))
 
     # An address may ask for what lies outside of the bounds.
     limits = [min(max(one, bounds[0]), bounds[1]) for one in search(page).between.get(name, bounds)]
-    st.session_state[f"range-{name}"] = tuple(limits)
+    st.markdown(texts("filters.range", name=plain(name), count=f"{column.items:,}"))
     st.html(_bars(page, column, limits))
-    st.slider(
-        page.texts("filters.range", name=plain(name), count=f"{column.items:,}"),
-        *bounds,
-        step=1.0 if column.whole else None,
-        format="%d" if column.whole else None,
-        key=f"range-{name}",
-        on_change=fold,
-    )
+    for side, end, limit in zip(st.columns(2, gap="small"), ("low", "high"), limits, strict=True):
+        st.session_state[f"{end}-{name}"] = kind(limit)
+        side.number_input(
+            texts(f"filters.{end}", name=plain(name)),
+            kind(bounds[0]),
+            kind(bounds[1]),
+            step=1 if column.whole else None,
+            key=f"{end}-{name}",
+            on_change=fold,
+        )
 
 
 def _bars(page: Page, column: Column, limits: list[float]) -> str:
-    """How many items lie where between a column's bounds; the parts that are filtered for are dark."""
+    """How many items lie where between a column's bounds, drawn and in words; what is filtered for is darker."""
     assert column.bounds is not None
     low, high = column.bounds
     wide, most = (high - low) / len(column.bars), max(1, *column.bars)
-    drawn = []
+    digits = 0 if wide >= 1 else math.ceil(-math.log10(wide))
+    drawn, said = [], []
     for position, count in enumerate(column.bars):
         start, stop = low + position * wide, low + (position + 1) * wide
-        inside = "inside" if start <= limits[1] and stop >= limits[0] else ""
-        words = page.texts("filters.bar", start=_number(start), stop=_number(stop), count=f"{count:,}")
+        last = position == len(column.bars) - 1
+        inside = "inside" if start <= limits[1] and (stop > limits[0] or last) else ""
+        words = page.texts("filters.bar", start=f"{start:.{digits}f}", stop=f"{stop:.{digits}f}", count=f"{count:,}")
         drawn.append(f"<i class='{inside}' style='height:{100 * count / most:.0f}%' title='{html.escape(words)}'></i>")
-    return f"<div class='bars' aria-hidden='true'>{''.join(drawn)}</div>"
-
-
-def _number(number: float) -> str:
-    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"
+        said.append(words)
+    return (
+        f"<div class='bars' aria-hidden='true'>{''.join(drawn)}</div>"
+        f"<p class='unseen'>{html.escape(', '.join(said))}</p>"
+    )

@@ -1,16 +1,19 @@
 // Tells the browser the page's language, and says Streamlit's own words in it: Streamlit has them in English only.
 
-const ATTRIBUTES = ["aria-label", "title", "placeholder"]
+const ATTRIBUTES = ["aria-label", "title", "placeholder", "alt"]
 // What the page, users and tables say stays as it is. Streamlit writes the uploader's button as if it were the page's,
 // and gives options of its own, such as "Select all", keys that begin with two lines.
 const OURS = [
   "[data-testid=stHtml]",
   "[data-testid=stMarkdownContainer]:not([data-testid=stFileUploaderDropzone] *)",
   "[data-testid=stFileChipName]",
+  "[data-tag]",
   "[role=option][data-key]:not([data-key^=__])",
 ].join()
 // Each chart's figures stand beside it in words; what its library says of axes and bars is English.
 const CHARTS = "[data-testid=stVegaLiteChart]"
+
+const COMPONENTS = "[data-testid=stBidiComponentIsolated], [data-testid=stBidiComponentIsolated] *"
 
 export default function ({ data }) {
   document.documentElement.lang = data.language
@@ -27,7 +30,7 @@ export default function ({ data }) {
     if (words !== node.nodeValue) node.nodeValue = words
   }
   const sayAttributes = (element) => {
-    if (element.closest("[data-testid=stHtml]")) return
+    if (element.matches("[data-testid=stHtml] *, [data-tag], [data-tag] > [title]")) return
     for (const name of ATTRIBUTES) {
       const text = element.getAttribute(name)
       const words = text === null ? null : said(text)
@@ -56,6 +59,8 @@ export default function ({ data }) {
       else if (type === "characterData") sayText(target)
       else addedNodes.forEach(say)
     }
+    // Where a component's own tree came after its place in the page.
+    document.querySelectorAll(COMPONENTS).forEach(({ shadowRoot }) => shadowRoot && watch(shadowRoot))
   })
   // Components draw in trees of their own, which have to be watched one by one.
   const watch = (root) => {

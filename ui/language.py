@@ -1,4 +1,4 @@
-"""The page's language where Streamlit has no say of ours: for the browser, and for Streamlit's own English words."""
+"""Tells the browser the page's language, and says Streamlit's own words in it."""
 
 import re
 from pathlib import Path

@@ -9,7 +9,6 @@ import streamlit as st
 from ui.texts import Texts, plain
 
 BYTES, PIXELS = 20, 50  # millions; the limits of `retrieval.uploads`, which the texts name
-SENT_AT_MOST = 100  # millions of bytes; Streamlit refuses what is larger, in English
 
 
 def say_problem(texts: Texts, kind: str, **fields: str) -> None:

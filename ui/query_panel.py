@@ -2,17 +2,19 @@
 
 import html
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import streamlit as st
 from PIL import Image
 
-from retrieval.search import Garment, SearchError
-from retrieval.staff import has_cut_out
+from retrieval.search import Garment, SearchError, whole_photo
+from retrieval.staff import PhotoError, has_cut_out
 from retrieval.staff import state as catalogue_state
 from ui import dialogs, marking
 from ui.images import cut_out, data_address, shown
 from ui.paste import pasted_image
-from ui.problems import BYTES, PIXELS, SENT_AT_MOST, one_line, say_problem
+from ui.problems import BYTES, PIXELS, one_line, say_problem
 from ui.state import (
     OwnPhoto,
     Page,
@@ -56,7 +58,7 @@ def choose(page: Page) -> None:
         file = st.file_uploader(
             texts("query.upload_label"),
             help=texts("query.upload_help", megabytes=BYTES, megapixels=PIXELS),
-            max_upload_size=SENT_AT_MOST,
+            max_upload_size=BYTES,
             key="upload",
         )
         content = _new(file.file_id, file.getvalue()) if file else None
@@ -99,8 +101,7 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
         _show_item(page, seen.item, str(seen.photo))
         return lambda: None
     if own is None:
-        if last_photo() is None:
-            st.info(texts("query.not_here"), icon=":material/link:")
+        st.info(texts("query.not_here"), icon=":material/link:")
         return lambda: None
     photo_side, cut_side = st.columns(2, gap="small")
     photo_side.image(shown(own.used), caption=texts("query.photo_caption"), alt=texts("query.photo_alt"))
@@ -110,7 +111,8 @@ def show(page: Page, seen: Garment | None) -> Callable[[], None]:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.session_state["use-cut"] = own.use_cut
         st.toggle(texts("query.use_cut"), key="use-cut", on_change=_switch_cut_out, args=(own,))
-        if st.button(texts("query.mark"), icon=":material/select_all:", key="mark"):
+        of_item = st.session_state.pop("mark item", False)
+        if st.button(texts("query.mark"), icon=":material/select_all:", key="mark") or of_item:
             marking.mark(page)
     if own.matte is not None:
         _show_cut_out(page, own, place)
@@ -140,6 +142,8 @@ def _show_item(page: Page, item: str, photo: str) -> None:
         if with_cut_out:
             st.session_state["use-cut"] = not search(page).whole
             st.toggle(texts("query.use_cut"), key="use-cut", on_change=_switch_item_cut_out, args=(page,))
+        if st.button(texts("query.mark"), icon=":material/select_all:", key="mark"):
+            _mark_item(page, item)
         if not page.settings.read_only and st.button(
             texts("results.correct"), icon=":material/edit:", key="correct query"
         ):
@@ -162,6 +166,22 @@ def look_again(page: Page, own: OwnPhoto) -> None:
 
 def _switch_cut_out(own: OwnPhoto) -> None:
     own.use_cut, own.stale = st.session_state["use-cut"], True
+
+
+def _mark_item(page: Page, item: str) -> None:
+    """Make the item's photo this person's own, in which the garment can be marked."""
+    try:
+        known = page.service.item(item)
+        photo, _ = whole_photo(Path(str(known.photo)))
+        own = OwnPhoto(photo, photo, replace(known, item=None, photo=photo), use_cut=page.service.embedder().cuts_out)
+    except PhotoError:
+        say_problem(page.texts, "gone")
+    except SearchError:
+        say_problem(page.texts, "weights")
+    else:
+        search_with_photo(page, own)
+        st.session_state["mark item"] = True
+        st.rerun()
 
 
 def _switch_item_cut_out(page: Page) -> None:
@@ -188,8 +208,15 @@ def _choose_item(page: Page) -> None:
     st.text_input(
         texts("query.item_label"), placeholder=texts("query.item_placeholder"), key="item-id", on_change=take_item
     )
-    if st.button(texts("query.browse"), icon=":material/grid_view:", key="browse", width="stretch"):
-        dialogs.browse(page)
+    st.button(
+        texts("query.browse"),
+        icon=":material/grid_view:",
+        key="browse",
+        width="stretch",
+        on_click=change_search,
+        args=(page,),
+        kwargs={"item": None, "seen": None, "whole": False},
+    )
 
 
 def _new(file: str, content: bytes) -> bytes | None:

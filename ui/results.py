@@ -14,13 +14,14 @@ from retrieval.sheet import SheetRow, SheetWords, can_write, draw_sheet
 from retrieval.staff import has_cut_out, items_page
 from retrieval.staff import state as catalogue_state
 from ui import dialogs
-from ui.address import LAST_PAGE, MOST_KEPT, Search, everything_counts, where_text
+from ui.address import MOST_KEPT, Search, everything_counts, where_text
 from ui.images import data_address, png
 from ui.problems import one_line
 from ui.state import Page, change_search, count_items, search, search_with_item, thumbnail
 from ui.texts import Texts, load_texts, plain
 
 PER_PAGE = 12
+LAST_PAGE = 40  # of hits; nobody looks further
 CARD_WIDTH = 196  # pixels
 PAGING_WIDTH = 340
 
@@ -37,11 +38,11 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
         return
     with one_line(texts):
         total = count_items(page.catalog, state, _where_without_query(search(page)), page)
-        if search(page).page > (pages := page_count(total)):
-            change_search(page, page=pages)  # of an address from when there were more
+        pages = min(page_count(total), LAST_PAGE)
+        _stay_within(page, pages)
         now = search(page)
         answer = page.service.search(_query(page, seen, PER_PAGE * now.page))
-        _show_heading(page, answer, total)
+        _show_heading(page, answer, total, pages)
         for key in answer.weights:
             if not seen.values.get(key) and key not in now.change:
                 name = plain(texts.attribute(page.service.schema[key]))
@@ -56,8 +57,14 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
 
 
 def page_count(total: int) -> int:
-    """How many pages of hits there are; at least one, and no more than people look through."""
-    return min(max(1, -(-total // PER_PAGE)), LAST_PAGE)
+    """How many pages so many items fill; at least one."""
+    return max(1, -(-total // PER_PAGE))
+
+
+def _stay_within(page: Page, pages: int) -> None:
+    """Go to the last page where an address, from when there were more of them, asks for a later one."""
+    if search(page).page > pages:
+        change_search(page, page=pages)
 
 
 def _where_without_query(now: Search) -> str | None:
@@ -80,16 +87,20 @@ def _query(page: Page, seen: Garment, count: int) -> Query:
     return Query(garment=seen, by=by, change=now.change, where=where_text(now), k=count)
 
 
-def _show_heading(page: Page, answer: Answer, total: int) -> None:
+def _show_heading(page: Page, answer: Answer, total: int, pages: int) -> None:
     texts = page.texts
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.subheader(texts("results.heading"), width="content")
         if answer.hits:
             _show_range(page, len(answer.hits), total)
-        if answer.hits and has_cut_out(page.service, answer.hits[0].photo):
-            st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
-            st.toggle(texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
-        _show_paging(page, total)
+            _show_cut_out_switch(page, answer.hits[0].photo)
+        _show_paging(page, pages)
+
+
+def _show_cut_out_switch(page: Page, photo: str) -> None:
+    if has_cut_out(page.service, photo):
+        st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
+        st.toggle(page.texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
 
 
 def _show_range(page: Page, last: int, total: int) -> None:
@@ -98,8 +109,8 @@ def _show_range(page: Page, last: int, total: int) -> None:
     st.html(f"<div class='seen' role='status'>{html.escape(words)}</div>", width="content")
 
 
-def _show_paging(page: Page, total: int) -> None:
-    now, pages = search(page), page_count(total)
+def _show_paging(page: Page, pages: int) -> None:
+    now = search(page)
     if pages > 1:
         key = f"page-{now.page}-of-{pages}"
         st.pagination(
@@ -286,8 +297,8 @@ def _show_items(page: Page, state: tuple[str, int, int]) -> None:
     """The items that pass the filters, to look through and to begin with."""
     texts, where = page.texts, where_text(search(page))
     total = count_items(page.catalog, state, where, page)
-    if search(page).page > (pages := page_count(total)):
-        change_search(page, page=pages)
+    pages = page_count(total)
+    _stay_within(page, pages)
     start = PER_PAGE * (search(page).page - 1)
     items, _ = items_page(page.service, where, start, PER_PAGE)
     if not items:
@@ -296,15 +307,16 @@ def _show_items(page: Page, state: tuple[str, int, int]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(texts("results.examples"), width="content")
         _show_range(page, start + len(items), total)
-        _show_paging(page, total)
+        _show_cut_out_switch(page, items[0][1])
+        _show_paging(page, pages)
     with st.container(horizontal=True, gap="small", key="examples"):
         for item, photo in items:
             with st.container(border=True, width=CARD_WIDTH, key=f"card-example-{item}"):
-                name = page.texts("query.now_item", id=item)
+                name = texts("query.now_item", id=item)
                 picture = _picture(page, photo, name, state)
                 st.html(f"<div class='card'>{picture}<div class='name'>{html.escape(item)}</div></div>")
                 st.button(
-                    page.texts("results.more_like_this"),
+                    texts("results.more_like_this"),
                     key=f"example-{item}",
                     width="stretch",
                     on_click=search_with_item,

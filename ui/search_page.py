@@ -1,5 +1,7 @@
 """The search page: the query and what counts on the left, what was found on the right."""
 
+from contextlib import nullcontext
+
 import streamlit as st
 
 from retrieval.search import Garment
@@ -59,12 +61,16 @@ def _seen(page: Page) -> Garment | None:
     """The query's garment; None, after saying why, where it can't be had."""
     now = search(page)
     try:
-        return garment(page)
+        with st.spinner(page.texts("query.looking")) if now.whole else nullcontext():
+            return garment(page)
     except ValueError:
         if now.whole:
-            say_problem(page.texts, "whole")
-            change_search(page, whole=False)
-        elif now.item is not None:
+            change_search(page, whole=False, page=now.page)
+            found = _seen(page)
+            if found is not None:
+                say_problem(page.texts, "whole")
+            return found
+        if now.item is not None:
             say_problem(page.texts, "item", id=now.item)
         else:
             say_problem(page.texts, "address")

@@ -43,6 +43,7 @@ def test_every_text_that_the_page_asks_for_is_there_and_none_is_left_over() -> N
     assert asked <= strings.keys()
     computed = {"query.upload", "query.camera", "query.item", "mark.crop", "mark.keep", "mark.drop"}
     computed |= {"mark.crop_hint", "mark.keep_hint", "mark.drop_hint", "mark.brush", "mark.box"}
+    computed |= {"filters.low", "filters.high"}
     computed |= {f"rejected.{kind}" for kind in REJECTIONS}
     elsewhere = ("problem.", "streamlit.")  # asked for by what went wrong, and by what Streamlit says
     left_over = {key for key in strings.keys() - asked - computed if not key.startswith(elsewhere)}
