@@ -10,31 +10,31 @@ const OURS = [
   "[data-tag]",
   "[role=option][data-key]:not([data-key^=__])",
 ].join()
+const NAMED_BY_OTHERS = "[data-testid=stHtml] *, [data-tag], [data-tag] > [title]"
 // Each chart's figures stand beside it in words; what its library says of axes and bars is English.
 const CHARTS = "[data-testid=stVegaLiteChart]"
-
-const COMPONENTS = "[data-testid=stBidiComponentIsolated], [data-testid=stBidiComponentIsolated] *"
+const COMPONENT = "[data-testid=stBidiComponentIsolated], [data-testid=stBidiComponentIsolated] *"
 
 export default function ({ data }) {
   document.documentElement.lang = data.language
-  const patterns = data.words.map(([from, to]) => [new RegExp(from), to])
+  const exact = new Map(data.words)
+  const patterns = data.patterns.map(([from, to]) => [new RegExp(from), to])
 
   const said = (text) => {
     const bare = text.trim()
+    if (exact.has(bare)) return exact.get(bare)
     const found = bare && patterns.find(([from]) => from.test(bare))
     return found ? bare.replace(...found) : text
   }
   const sayText = (node) => {
-    if (node.parentElement?.closest(OURS)) return
     const words = said(node.nodeValue)
-    if (words !== node.nodeValue) node.nodeValue = words
+    if (words !== node.nodeValue && !node.parentElement?.closest(OURS)) node.nodeValue = words
   }
   const sayAttributes = (element) => {
-    if (element.matches("[data-testid=stHtml] *, [data-tag], [data-tag] > [title]")) return
     for (const name of ATTRIBUTES) {
       const text = element.getAttribute(name)
       const words = text === null ? null : said(text)
-      if (words !== text) element.setAttribute(name, words)
+      if (words !== text && !element.matches(NAMED_BY_OTHERS)) element.setAttribute(name, words)
     }
   }
   const say = (root) => {
@@ -50,17 +50,22 @@ export default function ({ data }) {
   const visit = (element) => {
     sayAttributes(element)
     if (element.matches(CHARTS)) element.setAttribute("aria-hidden", "true")
+    if (element.matches(COMPONENT)) components.add(element)
     if (element.shadowRoot) watch(element.shadowRoot)
   }
-  const watched = new Set()
+  const watched = new WeakSet()
+  const components = new Set()
   const observer = new MutationObserver((changes) => {
     for (const { type, target, addedNodes } of changes) {
       if (type === "attributes") sayAttributes(target)
       else if (type === "characterData") sayText(target)
       else addedNodes.forEach(say)
     }
-    // Where a component's own tree came after its place in the page.
-    document.querySelectorAll(COMPONENTS).forEach(({ shadowRoot }) => shadowRoot && watch(shadowRoot))
+    // A component's own tree may come after its place in the page.
+    components.forEach((one) => {
+      if (one.shadowRoot) watch(one.shadowRoot)
+      if (one.shadowRoot || !one.isConnected) components.delete(one)
+    })
   })
   // Components draw in trees of their own, which have to be watched one by one.
   const watch = (root) => {

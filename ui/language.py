@@ -1,6 +1,7 @@
 """Tells the browser the page's language, and says Streamlit's own words in it."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import streamlit as st
@@ -16,18 +17,29 @@ _component = st.components.v2.component(
 
 def speak(texts: Texts) -> None:
     """Set the page's language, and say Streamlit's own words in it."""
-    _component(key="page-language", data={"language": texts.language, "words": replacements(texts)}, height=1)
+    words, patterns = replacements(texts.language)
+    data = {"language": texts.language, "words": list(words.items()), "patterns": patterns}
+    _component(key="page-language", data=data, height=1)
 
 
-def replacements(texts: Texts) -> list[tuple[str, str]]:
-    """For each of Streamlit's own words in another language: a regular expression, and what is said instead.
+@cache
+def replacements(language: str) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """What is said in a language in place of Streamlit's own words in the others.
 
-    Both are JavaScript's: {fields} become groups with their names.
+    Returns:
+        Words and what is said instead; and for those with {fields} a regular expression and what is said instead, both
+        JavaScript's, in which fields are groups with their names.
     """
-    found = []
-    for other in (load_texts(language) for language in LANGUAGES if language != texts.language):
+    texts = load_texts(language)
+    words, patterns = {}, []
+    for other in (load_texts(one) for one in LANGUAGES if one != language):
         for key, text in other.strings.items():
-            if key.startswith(OWN_WORDS) and text != texts.strings[key]:
+            own = texts.strings[key]
+            if not key.startswith(OWN_WORDS) or text == own:
+                continue
+            if "{" in text:
                 group = re.sub(r"\\{(\w+)\\}", r"(?<\1>.*)", re.escape(text))
-                found.append((f"^{group}$", re.sub(r"\{(\w+)\}", r"$<\1>", texts.strings[key].replace("$", "$$"))))
-    return found
+                patterns.append((f"^{group}$", re.sub(r"\{(\w+)\}", r"$<\1>", own.replace("$", "$$"))))
+            else:
+                words[text] = own
+    return words, patterns
