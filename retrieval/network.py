@@ -319,7 +319,10 @@ class RegionPatchNet(nn.Module):
 
         The background vectors, which only the inter-branch loss asks for, are zero unless `with_background`.
         """
-        maps = self.maps(photos)
+        return self.see(self.maps(photos), foreground, with_background)
+
+    def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
+        """`forward` from the photos' maps on."""
         attended = self.region_branch.attend(maps)
         region = self.region_branch(maps, attended.levels)
         background = torch.zeros_like(region)

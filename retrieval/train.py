@@ -141,7 +141,9 @@ def train_step(
         photos = torch.lerp(photos[order], photos, share)
         foreground = torch.lerp(foreground[order], foreground, share)
     with quickest_precision(photos.device):
-        seen = state.network(photos, foreground, with_background=not mixed)
+        maps = state.network.maps(photos)
+    # What is made of the maps is little work, and its logits and cosines need more digits than bfloat16 has.
+    seen = state.network.see([level.float() for level in maps], foreground, with_background=not mixed)
     loss = share * attributes_cross_entropy(seen.logits, targets, config.smoothing)
     if mixed:
         others = [target[order.to(target.device)] for target in targets]
