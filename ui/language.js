@@ -15,7 +15,11 @@ const NAMED_BY_OTHERS = "[data-testid=stHtml] *, [data-tag], [data-tag] > [title
 const CHARTS = "[data-testid=stVegaLiteChart]"
 const COMPONENT = "[data-testid=stBidiComponentIsolated], [data-testid=stBidiComponentIsolated] *"
 
+// Streamlit calls this again when the language changes; two observers would undo each other's words for ever.
+let stop = () => {}
+
 export default function ({ data }) {
+  stop()
   document.documentElement.lang = data.language
   const exact = new Map(data.words)
   const patterns = data.patterns.map(([from, to]) => [new RegExp(from), to])
@@ -77,5 +81,6 @@ export default function ({ data }) {
     say(root)
   }
   watch(document)
-  return () => observer.disconnect()
+  stop = () => observer.disconnect()
+  return stop
 }

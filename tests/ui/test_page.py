@@ -253,7 +253,7 @@ def test_the_browser_goes_back_to_the_start(visits: Visits, served: str, shirt: 
     expect(cards(page)).to_have_count(12)
     settled(page)
     page.go_back()
-    expect(page.get_by_text("Or begin with one of these")).to_be_visible()
+    expect(page.get_by_text("Or choose one of these items")).to_be_visible()
     page = by_item(visits, served, shirt, "&by=collar")
     page.get_by_role("link", name="Catalogue").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
