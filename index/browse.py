@@ -31,28 +31,36 @@ class Column:
     bars: tuple[int, ...] = ()
 
 
-def items_page(catalog: Catalog, where: Condition | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:
-    """Some items in the order of their ids.
+def items_page(catalog: Catalog, where: Condition | None, start: int, count: int) -> list[tuple[str, str]]:
+    """Some items in the order of their ids: ids and first photos' paths.
 
     Args:
         catalog: where to look.
         where: which items; None: all.
         start: how many to leave out at the front.
         count: how many to give at most.
-
-    Returns:
-        Ids and first photos' paths; and how many items there are in all.
     """
     with catalog.engine.connect() as connection:
         query = select(Item.key, func.min(Photo.id).label("photo")).join(Photo, Photo.item_id == Item.id)
-        query = query.where(Photo.model == catalog.model.fingerprint).group_by(Item.key)
-        if where is not None:
-            query = query.where(Photo.id.in_(photos_where(connection, where, tuple(catalog.model.blocks))))
-        found = query.subquery()
-        total = connection.scalar(select(func.count()).select_from(found)) or 0
+        found = query.where(_shown(connection, catalog, where)).group_by(Item.key).subquery()
         rows = select(found.c.key, Photo.path).join(Photo, Photo.id == found.c.photo).order_by(found.c.key)
         page = connection.execute(rows.offset(start).limit(count))
-        return [(key, path) for key, path in page], total
+        return [(key, path) for key, path in page]
+
+
+def count_items(catalog: Catalog, where: Condition | None) -> int:
+    """How many items there are for which a condition holds; None: in all."""
+    with catalog.engine.connect() as connection:
+        counted = select(func.count(Photo.item_id.distinct())).where(_shown(connection, catalog, where))
+        return connection.scalar(counted) or 0
+
+
+def _shown(connection: Connection, catalog: Catalog, where: Condition | None) -> ColumnElement[bool]:
+    """Photos of the catalogue's model for which a condition holds."""
+    shown = Photo.model == catalog.model.fingerprint
+    if where is not None:
+        shown &= Photo.id.in_(photos_where(connection, where, tuple(catalog.model.blocks)))
+    return shown
 
 
 def value_counts(catalog: Catalog, where: Condition | None) -> dict[str, dict[str, int]]:

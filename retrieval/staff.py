@@ -31,6 +31,7 @@ __all__ = [  # what the page knows, Column, Hit and StoredCorrection being the i
     "all_corrections",
     "columns",
     "correct",
+    "count_items",
     "has_cut_out",
     "is_of_another_version",
     "items_page",
@@ -86,9 +87,14 @@ def has_cut_out(service: SearchService, photo: str) -> bool:
     return thumbnail_file(service.catalog.folder, photo, cut_out=True).is_file()
 
 
-def items_page(service: SearchService, where: str | None, start: int, count: int) -> tuple[list[tuple[str, str]], int]:
-    """Some items' ids and photos in the order of their ids, and how many there are. Raises WhereError."""
+def items_page(service: SearchService, where: str | None, start: int, count: int) -> list[tuple[str, str]]:
+    """Some items' ids and photos in the order of their ids. Raises WhereError."""
     return browse.items_page(service.catalog, service.condition(where), start, count)
+
+
+def count_items(service: SearchService, where: str | None) -> int:
+    """How many items pass a filter. Raises WhereError."""
+    return browse.count_items(service.catalog, service.condition(where))
 
 
 def value_counts(service: SearchService, where: str | None) -> dict[str, dict[str, int]]:

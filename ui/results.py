@@ -300,7 +300,7 @@ def _show_items(page: Page, state: tuple[str, int, int]) -> None:
     pages = page_count(total)
     _stay_within(page, pages)
     start = PER_PAGE * (search(page).page - 1)
-    items, _ = items_page(page.service, where, start, PER_PAGE)
+    items = items_page(page.service, where, start, PER_PAGE)
     if not items:
         st.info(texts("results.none"), icon=":material/filter_alt_off:")
         return

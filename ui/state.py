@@ -218,7 +218,7 @@ def columns(catalog: str, state: tuple[str, int, int], where: str | None, _page:
 @st.cache_data(show_spinner=False, max_entries=200)
 def count_items(catalog: str, state: tuple[str, int, int], where: str | None, _page: Page) -> int:
     """How many items pass the filters; as `value_counts`."""
-    return staff.items_page(_page.service, where, 0, 0)[1]
+    return staff.count_items(_page.service, where)
 
 
 @st.cache_data(show_spinner=False, max_entries=4000)

@@ -72,8 +72,10 @@ def test_corrections_survive_the_next_build_and_go_with_their_item(catalog: Cata
 
 
 def test_pages_and_columns(catalog: Catalog) -> None:
-    assert browse.items_page(catalog, None, 8, 5) == ([("i8", "/p/8.jpg"), ("i9", "/p/9.jpg")], 10)
-    assert browse.items_page(catalog, parse_where("price<3"), 0, 1) == ([("i0", "/p/0.jpg")], 3)
+    assert browse.items_page(catalog, None, 8, 5) == [("i8", "/p/8.jpg"), ("i9", "/p/9.jpg")]
+    assert browse.items_page(catalog, parse_where("price<3"), 0, 1) == [("i0", "/p/0.jpg")]
+    assert browse.count_items(catalog, None) == 10
+    assert browse.count_items(catalog, parse_where("price<3")) == 3
     brand, price = browse.columns(catalog, parse_where("price<3"))
     assert (brand.name, brand.bounds, brand.counts) == ("brand", None, {"b": 2, "a": 1})
     assert (price.name, price.bounds, price.whole, price.items) == ("price", (0, 9), True, 3)

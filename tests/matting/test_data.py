@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from matting.data import LayerCache, TrainingPhoto, find_floor, make_example, read_training_photos
+from matting.data import LayerCache, TrainingPhoto, find_floor, lay_sheet, make_example, read_training_photos
 from matting.pretrain import PretrainBatches, make_patch_example
 from matting.tables import TableError
 from matting.train import Batches, TrainConfig
@@ -127,3 +127,13 @@ def test_pretraining_looks_at_no_matte(photos: list[TrainingPhoto], cache: Layer
     for truth in (batch.shapes, batch.patches):
         assert truth.alphas.amax() == pytest.approx(1, abs=0.01)
         assert truth.alphas.amin() == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_sheet_lies_in_the_middle_and_the_floor_shows_beside_it(seed: int) -> None:
+    floor, sheet = torch.zeros(3, 96, 72), torch.ones(3, 96, 72)
+    laid = lay_sheet(sheet, floor, np.random.default_rng(seed))
+    assert laid.shape == floor.shape
+    assert 0 <= laid.min() <= laid.max() <= 1
+    assert (laid[:, 40:56, 30:42] > 0.05).all()
+    assert (laid == 0).all(dim=0).any()

@@ -532,7 +532,7 @@ def test_nothing_is_in_english_on_the_japanese_page(
     assert english(page) == []
     page = visits.open(f"{served}/catalogue", "ja-JP")
     expect(page.get_by_test_id("stVegaLiteChart").locator("canvas, svg").first).to_be_visible()
-    (tmp_path / "large.jpg").write_bytes(bytes(105_000_000))  # Streamlit counts in units of 1,024
+    (tmp_path / "large.jpg").write_bytes(bytes(21_000_000))  # Streamlit counts in units of 1,024
     page.locator("input[type=file]").set_input_files(tmp_path / "large.jpg")
     expect(page.get_by_text("以下のファイルを選んでください")).to_be_visible()
     assert english(page) == []
