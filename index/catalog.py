@@ -355,6 +355,23 @@ class Catalog:
             newest = {row.path: KnownPhoto(*row) for row in connection.execute(query)}
         return list(newest.values())
 
+    def embedded(self, photos: Sequence[KnownPhoto]) -> list[NewPhoto]:
+        """What was stored of photos when they were embedded, in the same order."""
+        vectors: dict[int, Vectors] = {}
+        values: dict[int, dict[str, str]] = {photo.id: {} for photo in photos}
+        confidences: dict[int, dict[str, float]] = {photo.id: {} for photo in photos}
+        predicted = select(Prediction.photo_id, Prediction.attribute, Prediction.value, Prediction.confidence)
+        with self._engine.connect() as connection:
+            for some in _chunks([photo.id for photo in photos]):
+                rows = connection.execute(select(Photo.id, Photo.vectors).where(Photo.id.in_(some)))
+                vectors |= {id_: np.frombuffer(row, np.float32) for id_, row in rows}
+                for id_, key, value, confidence in connection.execute(predicted.where(Prediction.photo_id.in_(some))):
+                    values[id_][key], confidences[id_][key] = value, confidence
+        return [
+            NewPhoto(of.item, of.path, of.size, of.modified, vectors[of.id], values[of.id], confidences[of.id])
+            for of in photos
+        ]
+
     def count_items(self) -> int:
         """How many items there are."""
         with self._engine.connect() as connection:

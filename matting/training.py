@@ -61,7 +61,9 @@ def start_state(network: NetworkT, average: NetworkT, rates: Rates, steps: int) 
         groups.append({"params": [p for p in own if p.ndim <= 1], "lr": rate, "weight_decay": 0.0})
     optimizer = torch.optim.AdamW(groups, weight_decay=rates.weight_decay)
     highest = [group["lr"] for group in optimizer.param_groups]
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, pct_start=rates.warm_up)
+    # OneCycleLR divides by zero where warming up is exactly one step.
+    warm_up = min(0.9, max(rates.warm_up, 1.5 / steps))
+    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, highest, total_steps=steps, pct_start=warm_up)
     return TrainState(network, average.eval(), optimizer, scheduler)
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +16,20 @@ from retrieval.attributes import Schema
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
 from retrieval.tables import check_values, known_value
-from retrieval.thumbnails import drop_thumbnails, save_thumbnails
+from retrieval.thumbnails import drop_thumbnails, save_thumbnails, thumbnail_square
+
+EXTENDED_AT_ONCE = 64  # photos of a transaction
 
 
 @dataclass
 class BuildReport:
-    """What a build did: photos by what became of them, items, and what the user should know."""
+    """What a build did: photos by what became of them, items, and what the user should know.
+
+    `extended`: photos of which only attributes were embedded that the catalogue did not have.
+    """
 
     embedded: int = 0
+    extended: int = 0
     unchanged: int = 0
     removed: int = 0
     rejected: int = 0
@@ -64,16 +70,20 @@ def build(
 ) -> BuildReport:
     """Bring photos into a catalogue: new and changed ones are embedded, others left as they are.
 
+    With weights that were adapted from the catalogue's (see `retrieval.adapt`), attributes that have not changed keep
+    what is stored of them; the others are embedded from the catalogue's small pictures, no photo is cut out again.
+
     Args:
         places: photo files and folders.
         folder: the catalogue.
-        embedder: with the weights that the catalogue was built with, unless `create`: other weights embed all anew.
+        embedder: with the weights that the catalogue was built with, unless `create`: other weights embed all anew,
+            photos too that are stored and not given.
         labels: CSV with the column id and attributes; a value given goes before the one seen. Other columns become
             metadata.
         metadata: CSV with the column id and any others. With a column `photo` (a photo's path in its folder, with or
             without suffix), `id` names the item that the photo belongs to.
         database: URL of the database for a new catalogue.
-        prune: whether to remove photos that are no longer at their place.
+        prune: whether to remove photos that are no longer at their place, or can't be embedded with other weights.
         create: whether the catalogue may be new, or built with other weights.
         progress: called with the number of photos done and of those to embed.
 
@@ -90,7 +100,10 @@ def build(
             raise CatalogError(f"{folder}: was built with other weights; name them with --weights, or build it anew")
         if create:
             catalog.forget_rejected()  # everything given is looked at again
-        _embed_new(catalog, places, paths, embedder, tables, report, progress)
+        of_other_weights = catalog.manifest is not None and catalog.model.fingerprint != embedder.fingerprint
+        _embed_new(catalog, places, paths, embedder, tables, report, progress, of_other_weights)
+        if of_other_weights:
+            _drop_lost(catalog, embedder, prune, report)
         _reject_rows(catalog, places, paths, tables)
         catalog.set_labels(tables.labels)
         catalog.set_facts(tables.facts)
@@ -155,15 +168,30 @@ def _embed_new(
     tables: ItemTables,
     report: BuildReport,
     progress: Callable[[int, int], None],
+    stored_too: bool,
 ) -> None:
+    """Embed what is not stored as it is on disk; `stored_too`: also of photos that are stored and not given."""
     known = catalog.known_photos()
     found, rejected = _look_at(known, places, paths, tables)
+    if stored_too:
+        given = {photo.name for photo in found}
+        found += [_Found(Path(of.path), of.path, of.item, of.size, of.modified) for of in known if of.path not in given]
     catalog.reject(rejected)
     wanted = _not_stored(catalog, known, found, embedder.fingerprint)
     report.unchanged = len(found) - len(wanted)
     if not wanted:
         return
-    with progress_bar("embedding", len(wanted)) as advance:
+    total = len(wanted)
+    with progress_bar("embedding", total) as advance:
+        extensible = _extensible(catalog, known, wanted, embedder)
+        extended: set[str] = set()
+        for start in range(0, len(extensible), EXTENDED_AT_ONCE):
+            done = _extend(catalog, extensible[start : start + EXTENDED_AT_ONCE], embedder)
+            extended |= done
+            report.extended += len(done)
+            advance(len(done))
+            progress(report.extended, total)
+        wanted = [photo for photo in wanted if photo.name not in extended]
         for batch in embed_files(embedder, [photo.path for photo in wanted]):
             seen = batch.embeddings
             rows = np.concatenate([seen.vectors[key] for key in embedder.schema.keys], axis=1)
@@ -184,7 +212,45 @@ def _embed_new(
             catalog.reject({wanted[position].name: reason for position, reason in batch.rejected.items()})
             report.embedded += len(photos)
             advance(len(batch.positions) + len(batch.rejected))
-            progress(min(max([*batch.positions, *batch.rejected]) + 1, len(wanted)), len(wanted))
+            progress(report.extended + max([*batch.positions, *batch.rejected]) + 1, total)
+
+
+def _extensible(
+    catalog: Catalog, known: list[KnownPhoto], wanted: list[_Found], embedder: Embedder
+) -> list[KnownPhoto]:
+    """Stored photos that lack only the attributes which the embedder's weights were adapted to."""
+    if catalog.manifest is None or catalog.model.fingerprint != embedder.adapted_from:
+        return []
+    unchanged = {(photo.name, photo.item, photo.size, photo.modified) for photo in wanted}
+    return [
+        photo
+        for photo in known
+        if photo.model == embedder.adapted_from and (photo.path, photo.item, photo.size, photo.modified) in unchanged
+    ]
+
+
+def _extend(catalog: Catalog, photos: list[KnownPhoto], embedder: Embedder) -> set[str]:
+    """Store photos with the attributes that they lack; returns the paths of those whose small picture is there."""
+    squares = [thumbnail_square(catalog.folder, photo.path, embedder.cuts_out, embedder.size) for photo in photos]
+    there = [position for position, square in enumerate(squares) if square is not None]
+    if not there:
+        return set()
+    seen = embedder.embed_squares(np.stack([square for square in squares if square is not None]))
+    spans = catalog.model.spans()
+    extended = []
+    for row, stored in enumerate(catalog.embedded([photos[position] for position in there])):
+        vectors, values, confidences = {}, {}, {}
+        for key in embedder.schema.keys:
+            if key in embedder.kept:
+                vectors[key] = stored.vector[slice(*spans[key])]
+                values[key], confidences[key] = stored.values[key], stored.confidences[key]
+            else:
+                vectors[key] = seen.vectors[key][row]
+                values[key], confidences[key] = seen.values[key][row], float(seen.confidences[key][row])
+        joined = np.concatenate(list(vectors.values()))
+        extended.append(replace(stored, vector=joined, values=values, confidences=confidences))
+    catalog.store(extended, embedder.fingerprint)
+    return {photo.path for photo in extended}
 
 
 def _look_at(
@@ -229,6 +295,18 @@ def _not_stored(catalog: Catalog, known: list[KnownPhoto], found: list[_Found], 
     return wanted
 
 
+def _drop_lost(catalog: Catalog, embedder: Embedder, prune: bool, report: BuildReport) -> None:
+    """Drop stored photos that could not be embedded with other weights, if they may be dropped."""
+    lost = [photo for photo in catalog.known_photos() if photo.model != embedder.fingerprint]
+    if lost and not prune:
+        raise CatalogError(
+            f"{catalog.folder}: {len(lost)} of its photos can't be read, such as {lost[0].path}, and other weights "
+            "need them; bring them back, or let --prune drop them"
+        )
+    catalog.remove_photos([photo.id for photo in lost])
+    report.removed += len(lost)
+
+
 def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], tables: ItemTables) -> None:
     """List the rows of CSV files that were left out, and those whose photo is nowhere."""
     there = set(photo_ids(places, paths)) | {photo.item for photo in catalog.known_photos()}
@@ -244,7 +322,7 @@ def _drop_vanished(catalog: Catalog, prune: bool, report: BuildReport) -> None:
     gone = [photo.id for photo in catalog.known_photos() if not is_there(photo.path)]
     if gone and prune:
         catalog.remove_photos(gone)
-        report.removed = len(gone)
+        report.removed += len(gone)
         drop_thumbnails(catalog.folder, [photo.path for photo in catalog.known_photos()])
     elif gone:
         report.remarks.append(f"{len(gone)} photos are no longer where they were; --prune removes them")

@@ -1,6 +1,5 @@
 """The embedder: photographs in, one vector, value and confidence an attribute out."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from retrieval.attributes import CATEGORY, Schema
 from retrieval.data import Matte, cut_square, letterbox, with_alpha
 from retrieval.network import normalise
 from retrieval.vectors import attribute_vectors, probabilities, value_directions, where_it_applies
-from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model
+from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model
 
 CUT_AT = 320  # pixels; garments cut out at this size are found no worse than at 384, in two thirds of the time
 
@@ -44,7 +43,11 @@ class Embedder:
     ) -> None:
         self.schema: Schema = model.schema
         self.size = model.size
-        self.fingerprint = fingerprint if matter is None else f"{fingerprint}-{matter.fingerprint}-{CUT_AT}"
+        cutting = "" if matter is None else f"-{matter.fingerprint}-{CUT_AT}"
+        self.fingerprint = fingerprint + cutting
+        # Of what the weights were adapted from, and the attributes that have stayed as they were.
+        self.adapted_from = model.adapted_from and model.adapted_from + cutting
+        self.kept = model.kept
         self.matter = matter
         self._model = model
         self._network = model.network.to(device).to(memory_format=torch.channels_last)
@@ -67,7 +70,7 @@ class Embedder:
         chosen = choose_device(device)
         model = load_model(path)
         matter = Matter.load(device=device) if (model.cut_outs if cut_out is None else cut_out) else None
-        return cls(model, hashlib.sha256(path.read_bytes()).hexdigest()[:16], chosen, matter)
+        return cls(model, fingerprint(path), chosen, matter)
 
     @property
     def cuts_out(self) -> bool:

@@ -195,9 +195,10 @@ def _print_hits(query: Query, answer: Answer) -> None:
 def _report(report: "BuildReport", catalog: Path) -> None:
     for remark in report.remarks:
         warn(remark)
+    extended = f"{report.extended} given new attributes, " if report.extended else ""
     say(
-        f"{catalog}: {report.items} items; {report.embedded} photos embedded, {report.unchanged} unchanged, "
-        f"{report.removed} removed"
+        f"{catalog}: {report.items} items; {report.embedded} photos embedded, {extended}"
+        f"{report.unchanged} unchanged, {report.removed} removed"
     )
     if report.items == 0:
         fail(f"{catalog}: none of the photos could be used; {catalog / 'rejected.csv'} says why")

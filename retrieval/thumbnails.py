@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import PhotoError, read_photo
+from retrieval.data import cut_square, letterbox
 
 SIDE = 320  # pixels, the longer one
 FOLDER = "thumbnails"
@@ -63,6 +64,19 @@ def read_thumbnail(catalog: Path, photo: str, cut_out: bool = False) -> bytes | 
         return _small(read_photo(Path(photo), at_least=SIDE), "JPEG")
     except PhotoError:
         return None
+
+
+def thumbnail_square(catalog: Path, photo: str, cut_out: bool, size: int) -> NDArray[np.uint8] | None:
+    """What the embedder would be shown of a photo, (size, size, 4), made from its small picture; None without one."""
+    try:
+        with Image.open(thumbnail_file(catalog, photo, cut_out)) as file:
+            small = file.convert("RGBA")
+    except OSError:
+        return None
+    if not cut_out:
+        return letterbox(small, size)
+    matte = np.asarray(small.getchannel("A"), np.float32) / np.float32(255)
+    return cut_square(small.convert("RGB"), matte, size)
 
 
 def drop_thumbnails(catalog: Path, keep: Iterable[str]) -> None:

@@ -48,7 +48,7 @@ from retrieval.network import RegionPatchNet, normalise
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.vectors import attribute_vectors, probabilities
-from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model, save_model
+from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model, save_model
 
 CACHE_SIZE = 288
 SECONDS_BETWEEN_CHECKPOINTS = 120
@@ -329,7 +329,7 @@ def train(
 def adapt(
     labelled: LabelledPhotos,
     wanted: Schema,
-    model: Model,
+    known: Path,
     config: TrainConfig,
     run: Path,
     device: torch.device,
@@ -340,7 +340,7 @@ def adapt(
     Args:
         labelled: photos labelled by `wanted`.
         wanted: attributes; those that the network has with the same values are left alone.
-        model: the trained network.
+        known: weights of the trained network.
         config: how to train.
         run, device: as in `train`.
         mattes: folder of the photos' mattes; made by the shipped matting network if the model is shown cut-outs.
@@ -348,6 +348,7 @@ def adapt(
     Returns:
         The network of all attributes, or None if the user stopped the run. Raises TrainError if nothing is new.
     """
+    model = load_model(known)
     schema = merged_schema(model.schema, wanted)
     same = unchanged(model.schema, schema)
     new = [index for index, key in enumerate(schema.keys) if key not in same]
@@ -369,7 +370,13 @@ def adapt(
         model.temperatures[model.schema.keys.index(key)] if key in same else temperature
         for key, temperature in zip(schema.keys, taught.temperatures, strict=True)
     ]
-    return replace(taught, temperatures=tuple(temperatures), cut_outs=model.cut_outs)
+    return replace(
+        taught,
+        temperatures=tuple(temperatures),
+        cut_outs=model.cut_outs,
+        adapted_from=fingerprint(known),
+        kept=tuple(same),
+    )
 
 
 def _read_squares(labelled: LabelledPhotos, run: Path, mattes: Path | None) -> Squares:
@@ -436,9 +443,8 @@ def main(
         keep_freed_memory()
         torch.manual_seed(seed)
         if only_new:
-            known = load_model(start or SHIPPED_WEIGHTS)
-            adapted = adapt(labelled, attributes, known, config, run, choose_device(device), mattes)
-            _write(adapted, out)
+            known = start or SHIPPED_WEIGHTS
+            _write(adapt(labelled, attributes, known, config, run, choose_device(device), mattes), out)
             return
         if start is not None:
             network = load_teacher(start, attributes).network

@@ -1,5 +1,6 @@
 """Weights files: safetensors, with everything needed to use them in the header."""
 
+import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ class Model:
 
     `size` is the side in pixels of the squares it reads. `temperatures` hold one number an attribute, by which logits
     are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown them.
+    `adapted_from`: the fingerprint of the weights whose attributes `kept` it has left as they are, if there are such.
     """
 
     network: RegionPatchNet
@@ -26,6 +28,8 @@ class Model:
     temperatures: tuple[float, ...]
     notes: dict[str, str]
     cut_outs: bool = False
+    adapted_from: str = ""
+    kept: tuple[str, ...] = ()
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -38,6 +42,8 @@ def save_model(model: Model, path: Path) -> None:
         "temperatures": json.dumps(model.temperatures),
         "notes": json.dumps(model.notes, ensure_ascii=False),
         "cut_outs": json.dumps(model.cut_outs),
+        "adapted_from": model.adapted_from,
+        "kept": json.dumps(model.kept),
     }
     write_weights(model.network, header, path)
 
@@ -58,4 +64,11 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
         tuple(json.loads(header["temperatures"])),
         json.loads(header["notes"]),
         json.loads(header.get("cut_outs", "false")),
+        header.get("adapted_from", ""),
+        tuple(json.loads(header.get("kept", "[]"))),
     )
+
+
+def fingerprint(path: Path) -> str:
+    """What tells a weights file from all others: 16 hexadecimal digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

@@ -1,18 +1,24 @@
 """A customer's own attributes: taught in minutes, while all others stay as they are."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from index.catalog import open_catalog
+from index.storage import CatalogError
+from retrieval.adapt import extended_network, merged_schema, unchanged
 from retrieval.attributes import Schema, load_schema
+from retrieval.build import build
 from retrieval.data import LabelledPhotos, read_labels
 from retrieval.embedder import Embedder
 from retrieval.network import RegionPatchNet
 from retrieval.train import TrainConfig, TrainError, adapt
 from retrieval.trunks import new_network
-from retrieval.weights import Model, save_model
+from retrieval.weights import Model, fingerprint, save_model
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(epochs=3, batch=12, held_out=0.0)
@@ -53,15 +59,14 @@ def model() -> Model:
 def test_new_attributes_are_learned_and_the_others_do_not_move(
     model: Model, wanted: Schema, labelled: LabelledPhotos, tmp_path: Path
 ) -> None:
-    adapted = adapt(labelled, wanted, model, CONFIG, tmp_path / "run", CPU)
+    save_model(model, tmp_path / "before")
+    adapted = adapt(labelled, wanted, tmp_path / "before", CONFIG, tmp_path / "run", CPU)
     assert adapted is not None
+    save_model(adapted, tmp_path / "after")
     assert adapted.schema.keys == (*model.schema.keys, "wearer")
     assert adapted.schema["sleeve"].values == ("yes", "no")
     assert adapted.temperatures[:2] == model.temperatures[:2]
-    embedders = []
-    for name, one in (("before", model), ("after", adapted)):
-        save_model(one, tmp_path / name)
-        embedders.append(Embedder.load(tmp_path / name, device="cpu"))
+    embedders = [Embedder.load(tmp_path / name, device="cpu") for name in ("before", "after")]
     before, after = (embedder.embed(labelled.paths[:12]) for embedder in embedders)
     for key in model.schema.keys:
         if key != "sleeve":
@@ -73,5 +78,71 @@ def test_new_attributes_are_learned_and_the_others_do_not_move(
 
 
 def test_nothing_new_is_said(model: Model, labelled: LabelledPhotos, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "before")
     with pytest.raises(TrainError, match="has all attributes"):
-        adapt(labelled, Schema(model.schema.attributes[:2]), model, CONFIG, tmp_path, CPU)
+        adapt(labelled, Schema(model.schema.attributes[:2]), tmp_path / "before", CONFIG, tmp_path, CPU)
+
+
+@pytest.mark.parametrize("cut_outs", [True, False])
+def test_a_catalogue_gets_a_new_attribute_and_keeps_what_it_has(
+    model: Model, wanted: Schema, labelled: LabelledPhotos, some_photos: Path, tmp_path: Path, cut_outs: bool
+) -> None:
+    save_model(replace(model, cut_outs=cut_outs), tmp_path / "before")
+    old = Embedder.load(tmp_path / "before", device="cpu")
+    catalog = tmp_path / "catalog"
+    build([some_photos], catalog, old)
+    before = open_catalog(catalog)
+    schema = merged_schema(model.schema, wanted)
+    adapted = Model(
+        extended_network(model, schema).eval(),
+        schema,
+        model.size,
+        (*model.temperatures, 1.0),
+        {},
+        cut_outs,
+        adapted_from=fingerprint(tmp_path / "before"),
+        kept=tuple(unchanged(model.schema, schema)),
+    )
+    save_model(adapted, tmp_path / "after")
+    items = sorted(photo.stem for photo in some_photos.iterdir())
+    rows = {item: before.item(item)[0][0] for item in items}
+    old_spans = before.model.spans()
+    gone = next(iter(some_photos.iterdir()))
+    gone.unlink()  # its small picture is enough
+
+    new = Embedder.load(tmp_path / "after", device="cpu")
+    others = tmp_path / "others"
+    others.mkdir()
+    shutil.copy(labelled.paths[30], others)
+    report = build([others], catalog, new)
+    assert (report.extended, report.embedded, report.items) == (6, 1, 7)
+    after = open_catalog(catalog)
+    spans = after.model.spans()
+    for item in items:
+        row, values, _ = after.item(item)
+        assert set(values) == set(schema.keys)
+        for key in adapted.kept:
+            assert np.array_equal(row[0][slice(*spans[key])], rows[item][slice(*old_spans[key])])
+    # What is read in the small pictures is what is read in the photos, nearly.
+    kept_photos = sorted(some_photos.iterdir())
+    direct = new.embed(kept_photos).vectors["wearer"]
+    extended = np.stack([after.item(photo.stem)[0][0][slice(*spans["wearer"])] for photo in kept_photos])
+    assert (direct * extended).sum(axis=1).min() > 0.9
+    assert build([others], catalog, new).unchanged == 1
+
+
+def test_other_weights_lose_no_photo(model: Model, some_photos: Path, tmp_path: Path) -> None:
+    save_model(model, tmp_path / "one")
+    save_model(replace(model, temperatures=(1.0,) * len(model.schema.keys)), tmp_path / "other")
+    one, other = (Embedder.load(tmp_path / name, device="cpu") for name in ("one", "other"))
+    catalog = tmp_path / "catalog"
+    build([some_photos], catalog, one)
+    first, second, *_ = sorted(some_photos.iterdir())
+    report = build([first], catalog, other)  # those that are not given are embedded anew as well
+    assert (report.embedded, report.items) == (6, 6)
+    second.unlink()
+    with pytest.raises(CatalogError, match=f"1 of its photos can't be read, such as .*{second.name}"):
+        build([first], catalog, one)
+    assert open_catalog(catalog).model.fingerprint == other.fingerprint
+    assert open_catalog(catalog).item(second.stem)
+    assert build([first], catalog, one, prune=True).items == 5
