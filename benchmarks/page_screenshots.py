@@ -114,7 +114,6 @@ def hits(page: Page) -> None:
 def filters(page: Page) -> None:
     """The filters, one of them on."""
     hits(page)
-    page.locator(".st-key-filters summary").click()
     page.locator(".bars").first.scroll_into_view_if_needed()
 
 

@@ -44,7 +44,10 @@ def _show_one(page: Page, attribute: Attribute, seen: Garment) -> None:
         name = texts.value(attribute, value)
         by_hand = key in seen.by_people
         words = texts("attributes.by_hand" if by_hand else "attributes.seen", value=name, percent=percent)
-    bar = f"<span class='bar' aria-hidden='true'><i style='width:{percent}%'></i></span>" if value else ""
+    help_ = html.escape(texts("attributes.seen_help"))
+    bar = (
+        f"<span class='bar' title='{help_}' aria-hidden='true'><i style='width:{percent}%'></i></span>" if value else ""
+    )
     st.html(f"<div class='seen{' unsure' if sure < UNSURE else ''}'>{bar}<span>{html.escape(words)}</span></div>")
     if not on:
         return

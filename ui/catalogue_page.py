@@ -5,16 +5,19 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from threading import Thread
 
+import altair as alt
 import streamlit as st
 
 from retrieval import staff
+from retrieval.attributes import Attribute
 from retrieval.search import SearchService
 from ui.problems import BYTES, PIXELS, log_problem, one_line, say_problem
 from ui.state import Page, leave_search, moment, value_counts
 from ui.texts import plain
 
 PER_PAGE = 25
-CHART_HEIGHT = 38  # pixels a bar
+CHART_HEIGHT = 30  # pixels a bar
+CHART_INK = "#55514a"
 
 
 def show(page: Page) -> None:
@@ -67,21 +70,24 @@ def _show_charts(page: Page) -> None:
             st.markdown(f"**{plain(texts.attribute(attribute))}**")
             words = (f"{texts.value(attribute, value)}: {count}" for value, count in counts[attribute.key].items())
             st.html(f"<p class='unseen'>{html.escape(', '.join(words))}</p>")  # for those who can't see the chart
-            rows = {
-                texts("catalogue.value_column"): [texts.value(attribute, value) for value in counts[attribute.key]],
-                texts("catalogue.count_column"): list(counts[attribute.key].values()),
-            }
-            st.bar_chart(
-                rows,
-                x=texts("catalogue.value_column"),
-                y=texts("catalogue.count_column"),
-                x_label="",
-                y_label="",
-                horizontal=True,
-                height=60 + CHART_HEIGHT * len(counts[attribute.key]),
-                sort=f"-{texts('catalogue.count_column')}",
-                color="#1f5f8b",
-            )
+            st.altair_chart(_bars(page, attribute, counts[attribute.key]))
+
+
+def _bars(page: Page, attribute: Attribute, counts: dict[str, int]) -> alt.LayerChart:
+    """A bar a value, the commonest first, each with its number."""
+    texts = page.texts
+    rows = [{"value": texts.value(attribute, value), "count": count} for value, count in counts.items()]
+    base = alt.Chart(alt.InlineData(values=rows)).encode(
+        alt.X("count:Q", axis=None),
+        alt.Y("value:N", sort="-x", title=None, axis=alt.Axis(labelLimit=240, labelColor=CHART_INK, ticks=False)),
+        tooltip=[
+            alt.Tooltip("value:N", title=texts("catalogue.value_column")),
+            alt.Tooltip("count:Q", title=texts("catalogue.count_column")),
+        ],
+    )
+    numbers = base.mark_text(align="left", dx=4, color=CHART_INK).encode(text=alt.Text("count:Q", format=","))
+    chart: alt.LayerChart = (base.mark_bar(color="#1f5f8b") + numbers).properties(height=CHART_HEIGHT * len(rows))
+    return chart
 
 
 @dataclass

@@ -11,13 +11,14 @@ from PIL import Image
 from retrieval import staff
 from retrieval.search import Answer, Garment, Matte, SearchError, whole_photo
 from retrieval.staff import Hit, PhotoError
-from ui.images import data_address, heat, jpeg
+from ui.images import data_address, heat, jpeg, score_text
 from ui.problems import one_line, say_problem
-from ui.state import Page, garment, own_photo, search, thumbnail
+from ui.state import Page, cut_outs_shown, garment, own_photo, search, thumbnail
 from ui.texts import plain
 
 AT_ONCE = 4  # items side by side
-WHY_WIDTH = 380  # pixels
+WHY_WIDTH = 330  # pixels
+FIXED_WIDTH = 150
 
 
 def open_dialog(page: Page, title: str, draw: Callable[[], None], width: Literal["small", "medium", "large"]) -> None:
@@ -47,14 +48,14 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
         )
         attribute = page.service.schema[key or keys[0]]
         name, seen = texts.attribute(attribute), hit.attributes[attribute.key]
-        wanted = texts.value(attribute, answer.values.get(attribute.key, ""))
+        wanted = texts.value(attribute, wanted_values(page, answer).get(attribute.key, ""))
         st.markdown(
             texts(
                 "why.explain",
                 name=plain(name),
                 query=plain(wanted),
                 hit=plain(texts.value(attribute, seen.value)),
-                score=f"{seen.score:.2f}",
+                score=score_text(seen.score),
             )
         )
         left, right = st.columns(2)
@@ -70,7 +71,7 @@ def why(page: Page, answer: Answer, hit: Hit) -> None:
             with right:
                 _show_where(page, Path(hit.photo), attribute.key, name, texts("why.hit", id=hit.id))
 
-    open_dialog(page, texts("why.heading", id=plain(hit.id)), draw, "large")
+    open_dialog(page, texts("why.heading", id=plain(hit.id)), draw, "medium")
 
 
 def _show_where(
@@ -106,9 +107,15 @@ def compare(page: Page, answer: Answer, seen: Garment) -> None:
         if len(answer.hits) > AT_ONCE:
             st.caption(texts("selection.compare_hint", count=AT_ONCE))
         st.html(_comparison(page, answer, hits, seen))
-        st.caption(f"{texts('selection.same')}  ·  {texts('selection.differ')}")
+        legend = (texts(f"selection.{key}") for key in ("same", "differ", "likeness"))
+        st.caption("  ·  ".join(legend))
 
     open_dialog(page, texts("selection.compare"), draw, "large")
+
+
+def wanted_values(page: Page, answer: Answer) -> dict[str, str]:
+    """The values that are looked for: those of the query, and those asked for in their place."""
+    return answer.values | search(page).change
 
 
 def _comparison(page: Page, answer: Answer, hits: list[Hit], seen: Garment) -> str:
@@ -119,16 +126,22 @@ def _comparison(page: Page, answer: Answer, hits: list[Hit], seen: Garment) -> s
         f"<td>{picture}<div class='name'>{html.escape(name)}</div></td>"
         for name, picture in zip(names, pictures, strict=True)
     )
-    wanted = answer.values | search(page).change
+    wanted, change = wanted_values(page, answer), search(page).change
     lines = [f"<tr><th></th>{head}</tr>"]
     for attribute in page.service.schema.attributes:
         key = attribute.key
-        cells = [f"<td class='plain'>{html.escape(texts.value(attribute, wanted.get(key, '')))}</td>"]
+        of_query = texts.value(attribute, wanted.get(key, ""))
+        if key in change:
+            seen_in_query = texts.value(attribute, answer.values.get(key, ""))
+            of_query = texts("selection.changed", seen=seen_in_query, wanted=of_query)
+        cells = [f"<td class='plain'>{html.escape(of_query)}</td>"]
         for hit in hits:
             one = hit.attributes[key]
             same = one.value == wanted.get(key, "")
             words = f"{'✓' if same else '≠'} {texts.value(attribute, one.value)}"
-            cells.append(f"<td class='{'same' if same else 'other'}'>{html.escape(words)} · {one.score:.2f}</td>")
+            cells.append(
+                f"<td class='{'same' if same else 'other'}'>{html.escape(words)} · {score_text(one.score)}</td>"
+            )
         lines.append(f"<tr><th scope='row'>{html.escape(texts.attribute(attribute))}</th>{''.join(cells)}</tr>")
     return f"<table class='compare'>{''.join(lines)}</table>"
 
@@ -141,7 +154,7 @@ def _query_picture(page: Page, seen: Garment) -> str:
 
 
 def _picture(page: Page, photo: str, item: str) -> str:
-    content = thumbnail(page.catalog, staff.state(page.service), photo, False, page)
+    content = thumbnail(page.catalog, staff.state(page.service), photo, cut_outs_shown(), page)
     words = html.escape(page.texts("why.hit", id=item))
     return f"<img src='{data_address(content)}' alt='{words}'>" if content else ""
 
@@ -152,11 +165,19 @@ def correct(page: Page, item: str) -> None:
     # Each opening has fields of its own: what was chosen for another item, or given up, is not chosen here.
     opening = st.session_state["corrections opened"] = st.session_state.get("corrections opened", 0) + 1
 
+    asked = next((key for key in schema.keys if key in search(page).weights), schema.keys[0])
+
     def draw() -> None:
         known = page.service.item(item)
+        name = texts("why.hit", id=item)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if content := thumbnail(page.catalog, staff.state(page.service), str(known.photo), False, page):
+                st.image(content, width=FIXED_WIDTH, alt=name)
+            st.caption(plain(name))
         key = st.selectbox(
             texts("correct.attribute"),
             schema.keys,
+            index=schema.keys.index(asked),
             format_func=lambda one: texts.attribute(schema[one]),
             key=f"corrected attribute {opening}",
         )
@@ -186,4 +207,4 @@ def correct(page: Page, item: str) -> None:
                     st.session_state["toast"] = texts("correct.saved")
                     st.rerun()
 
-    open_dialog(page, texts("correct.heading", id=plain(item)), draw, "small")
+    open_dialog(page, texts("correct.heading"), draw, "small")

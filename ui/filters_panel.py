@@ -9,7 +9,7 @@ import streamlit as st
 from retrieval.staff import MOST_VALUES, Column
 from ui.address import Search, where_text
 from ui.problems import one_line
-from ui.state import Page, change_search, columns, search, value_counts
+from ui.state import Page, change_search, clear_filters, columns, search, value_counts
 from ui.texts import plain
 
 
@@ -18,15 +18,16 @@ def show(page: Page, state: tuple[str, int, int]) -> None:
     texts, now = page.texts, search(page)
     active, idle = len(now.filters) + len(now.between), now.item is None and now.seen is None
     heading = texts("filters.heading_on", count=active) if active else texts("filters.heading")
-    with st.expander(heading, idle, icon=":material/filter_alt:", key="filters"), one_line(texts):
+    # A key of its own for each, so that they open where they are all that there is, and fold once something is found.
+    key = "filters" if idle else "filters-of-hits"
+    with st.expander(heading, idle or active > 0, icon=":material/filter_alt:", key=key), one_line(texts):
         if active:
             st.button(
                 texts("filters.clear"),
                 icon=":material/filter_alt_off:",
                 key="clear-filters",
-                on_click=change_search,
+                on_click=clear_filters,
                 args=(page,),
-                kwargs={"filters": {}, "between": {}},
             )
         for attribute in page.service.schema.attributes:
             counts = value_counts(page.catalog, state, where_text(now, attribute.key), page)[attribute.key]
@@ -87,7 +88,7 @@ def _choose_range(page: Page, column: Column) -> None:
 
     # An address may ask for what lies outside of the bounds.
     limits = [min(max(one, bounds[0]), bounds[1]) for one in search(page).between.get(name, bounds)]
-    st.markdown(texts("filters.range", name=plain(name), count=f"{column.items:,}"))
+    st.caption(texts("filters.range", name=plain(name), count=f"{column.items:,}"))
     st.html(_bars(page, column, limits))
     for side, end, limit in zip(st.columns(2, gap="small"), ("low", "high"), limits, strict=True):
         st.session_state[f"{end}-{name}"] = kind(limit)

@@ -36,7 +36,7 @@ def heat(look: Look) -> Image.Image:
     place = look.attention[..., None] * (len(HEAT) - 1)
     low = np.clip(place.astype(int), 0, len(HEAT) - 2)
     colours = HEAT[low[..., 0]] + (HEAT[low[..., 0] + 1] - HEAT[low[..., 0]]) * (place - low)
-    share = np.clip(1.4 * look.attention[..., None], 0, 0.75)
+    share = np.clip(1.4 * look.attention[..., None], 0, 0.6)
     grey = look.square.astype(np.float32).mean(axis=2, keepdims=True)
     picture = Image.fromarray((grey * (1 - share) + colours * share).round().astype(np.uint8))
     inside = np.abs(look.square.astype(int) - 127).max(axis=2) > 1
@@ -51,6 +51,11 @@ def data_address(content: bytes) -> str:
     """A JPEG's or WebP's bytes as an address that stands inside a page."""
     kind = "webp" if content[8:12] == b"WEBP" else "jpeg"
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def score_text(score: float) -> str:
+    """A score as people read it: 100 is alike in everything that counts."""
+    return str(max(0, round(100 * score)))
 
 
 def png(picture: Image.Image) -> bytes:

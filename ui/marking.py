@@ -9,7 +9,7 @@ from streamlit_drawable_canvas import st_canvas
 from ui.dialogs import open_dialog
 from ui.state import OwnPhoto, Page, own_photo
 
-CANVAS = 560  # pixels, the longer side
+CANVAS = 440  # pixels, the longer side
 KEEP, DROP, CROP = "#1b8a4b", "#c8321e", "#1f5f8b"
 PAINTED = 100  # of 255, the opacity from which a place counts as painted
 

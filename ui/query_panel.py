@@ -133,10 +133,15 @@ def _show_item(page: Page, item: str, photo: str) -> None:
     name = html.escape(texts("query.now_item", id=item))
     pictures = []
     with_cut_out = has_cut_out(page.service, photo)
+    in_use = " class='used'" if with_cut_out else ""
     for as_cut_out in (False, True) if with_cut_out else (False,):
         if content := thumbnail(page.catalog, state, photo, as_cut_out, page):
             words = html.escape(texts("query.cut_alt")) if as_cut_out else name
-            pictures.append(f"<img src='{data_address(content)}' alt='{words}'>")
+            caption = html.escape(texts("query.cut_caption" if as_cut_out else "query.photo_caption"))
+            pictures.append(
+                f"<figure{in_use if as_cut_out != search(page).whole else ''}>"
+                f"<img src='{data_address(content)}' alt='{words}'><figcaption>{caption}</figcaption></figure>"
+            )
     st.html(f"<div class='tile'><div class='pictures'>{''.join(pictures)}</div><div class='seen'>{name}</div></div>")
     with st.container(horizontal=True, vertical_alignment="center"):
         if with_cut_out:

@@ -15,9 +15,18 @@ from retrieval.staff import has_cut_out, items_page
 from retrieval.staff import state as catalogue_state
 from ui import dialogs
 from ui.address import MOST_KEPT, Search, everything_counts, where_text
-from ui.images import data_address, png
+from ui.images import data_address, png, score_text
 from ui.problems import one_line
-from ui.state import Page, change_search, count_items, search, search_with_item, thumbnail
+from ui.state import (
+    Page,
+    change_search,
+    clear_filters,
+    count_items,
+    cut_outs_shown,
+    search,
+    search_with_item,
+    thumbnail,
+)
 from ui.texts import Texts, load_texts, plain
 
 PER_PAGE = 12
@@ -30,8 +39,8 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
     """Search and draw the hits; without a query, say how to begin."""
     texts = page.texts
     if seen is None:
-        st.subheader(texts("results.heading"))
-        st.info(texts("results.start"), icon=":material/west:")
+        st.subheader(texts("catalogue.heading"))
+        st.info(texts("results.start"), icon=":material/search:")
         with one_line(texts):
             _show_items(page, state)
         _show_idle_selection(page)
@@ -48,12 +57,17 @@ def show(page: Page, seen: Garment | None, state: tuple[str, int, int]) -> None:
                 name = plain(texts.attribute(page.service.schema[key]))
                 st.caption(f":material/info: {texts('results.remark_missing', name=name)}")
         if not answer.hits:
-            st.info(texts("results.none"), icon=":material/filter_alt_off:")
+            _show_nothing(page)
         with st.container(horizontal=True, gap="small", key="hits"):
             for hit in answer.hits[PER_PAGE * (now.page - 1) :]:
                 with st.container(border=True, width=CARD_WIDTH, key=f"card-{hit.id}"):
                     _show_card(page, answer, hit.id, hit.photo, state)
         _show_selection(page, seen)
+
+
+def _show_nothing(page: Page) -> None:
+    st.info(page.texts("results.none"), icon=":material/filter_alt_off:")
+    st.button(page.texts("filters.clear"), key="clear-filters-here", on_click=clear_filters, args=(page,))
 
 
 def page_count(total: int) -> int:
@@ -75,11 +89,6 @@ def _where_without_query(now: Search) -> str | None:
     return " and ".join(part for part in parts if part) or None
 
 
-def wanted_values(page: Page, answer: Answer) -> dict[str, str]:
-    """The values that are looked for: those of the query, and those asked for in their place."""
-    return answer.values | search(page).change
-
-
 def _query(page: Page, seen: Garment, count: int) -> Query:
     now = search(page)
     # Where only other values are asked for, all that the garment has counts beside them.
@@ -99,7 +108,7 @@ def _show_heading(page: Page, answer: Answer, total: int, pages: int) -> None:
 
 def _show_cut_out_switch(page: Page, photo: str) -> None:
     if has_cut_out(page.service, photo):
-        st.session_state["cut-outs-shown"] = st.session_state.get("cut-outs", True)
+        st.session_state["cut-outs-shown"] = cut_outs_shown()
         st.toggle(page.texts("results.cut_outs"), key="cut-outs-shown", on_change=_show_cut_outs)
 
 
@@ -125,7 +134,7 @@ def _show_paging(page: Page, pages: int) -> None:
 def _show_card(page: Page, answer: Answer, item: str, photo: str, state: tuple[str, int, int]) -> None:
     texts = page.texts
     hit = next(one for one in answer.hits if one.id == item)
-    wanted = wanted_values(page, answer)
+    wanted = dialogs.wanted_values(page, answer)
     rows = []
     # What was asked to be different comes first.
     for key in sorted(answer.weights, key=lambda one: one not in search(page).change):
@@ -170,13 +179,8 @@ def _show_cut_outs() -> None:
     st.session_state["cut-outs"] = st.session_state["cut-outs-shown"]
 
 
-def score_text(score: float) -> str:
-    """A score as people read it: 100 is alike in everything that counts."""
-    return str(max(0, round(100 * score)))
-
-
 def _picture(page: Page, photo: str, alt: str, state: tuple[str, int, int]) -> str:
-    content = thumbnail(page.catalog, state, photo, st.session_state.get("cut-outs", True), page)
+    content = thumbnail(page.catalog, state, photo, cut_outs_shown(), page)
     if content is None:
         return f"<div class='missing'>{html.escape(page.texts('results.no_picture'))}</div>"
     return f"<img src='{data_address(content)}' alt='{html.escape(alt)}'>"
@@ -198,7 +202,7 @@ def _show_selection(page: Page, seen: Garment) -> None:
     if not now.kept:
         return
     # What the downloads need is fixed here: they are made when somebody asks for them, outside of this run.
-    query, as_cut_outs = _query_of_kept(page, seen), st.session_state.get("cut-outs", True)
+    query, as_cut_outs = _query_of_kept(page, seen), cut_outs_shown()
     with st.container(horizontal=True, vertical_alignment="center", border=True, key="selection"):
         st.markdown(f"**{texts('selection.heading', count=len(now.kept))}**", width="content")
         if st.button(texts("selection.compare"), icon=":material/compare:", key="compare", type="primary"):
@@ -289,7 +293,7 @@ def selection_sheet(page: Page, query: Query, as_cut_outs: bool) -> bytes:
         value=lambda key, value: texts.value(schema[key], value),
     )
     photo = query.garment.photo if query.garment else None
-    row = SheetRow("erimoto", photo, answer.values | query.change, tuple(answer.weights), answer.hits)
+    row = SheetRow("erimoto", photo, dialogs.wanted_values(page, answer), tuple(answer.weights), answer.hits)
     return png(draw_sheet([row], words=words, read=small, with_ids=True))
 
 
@@ -302,7 +306,7 @@ def _show_items(page: Page, state: tuple[str, int, int]) -> None:
     start = PER_PAGE * (search(page).page - 1)
     items = items_page(page.service, where, start, PER_PAGE)
     if not items:
-        st.info(texts("results.none"), icon=":material/filter_alt_off:")
+        _show_nothing(page)
         return
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.caption(texts("results.examples"), width="content")
@@ -317,6 +321,7 @@ def _show_items(page: Page, state: tuple[str, int, int]) -> None:
                 st.html(f"<div class='card'>{picture}<div class='name'>{html.escape(item)}</div></div>")
                 st.button(
                     texts("results.more_like_this"),
+                    icon=":material/search:",
                     key=f"example-{item}",
                     width="stretch",
                     on_click=search_with_item,

@@ -30,6 +30,9 @@ def show(page: Page) -> None:
         st.toast(message, icon=":material/check:")
     if count_items(page.catalog, state, None, page) == 0:
         st.info(texts("problem.empty"), icon=":material/inventory_2:")
+        rejected = len(page.service.catalog.rejected())
+        if rejected:
+            st.markdown(texts("problem.empty_rejected", count=rejected))
         st.markdown(texts("problem.empty_read_only" if page.settings.read_only else "problem.empty_next"))
         return
     left, right = st.columns([3, 8], gap="medium")

@@ -166,6 +166,17 @@ def search_with_item(page: Page, item: str) -> None:
     change_search(page, item=item, whole=False, seen=None)
 
 
+def clear_filters(page: Page) -> None:
+    """Let all items pass."""
+    st.session_state["rerun"] = True
+    change_search(page, filters={}, between={})
+
+
+def cut_outs_shown() -> bool:
+    """Whether this person wants to see items cut out."""
+    return bool(st.session_state.get("cut-outs", True))
+
+
 def take_rerun_request() -> bool:
     """Whether the query itself was changed from within a part of the page, so that all of it is to be drawn anew."""
     return bool(st.session_state.pop("rerun", False))

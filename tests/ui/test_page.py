@@ -132,7 +132,7 @@ def test_parts_of_the_cut_out_are_dropped(visits: Visits, served: str, sample_ph
     page = marking(visits, served, sample_photos[0])
     cut_out = page.get_by_alt_text("The cut-out of the photo")
     before = cut_out.get_attribute("src")
-    page.get_by_role("dialog").get_by_text("Drop", exact=True).click()
+    page.get_by_role("dialog").get_by_text("Remove parts", exact=True).click()
     page.get_by_role("dialog").get_by_text(shape, exact=True).click()
     settled(page)
     draw_and_apply(page)
@@ -168,7 +168,7 @@ def test_an_image_is_pasted(visits: Visits, served: str, sample_photos: list[Pat
 def test_a_box_is_given_without_drawing(visits: Visits, served: str, sample_photos: list[Path]) -> None:
     page = marking(visits, served, sample_photos[0])
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("Without drawing").click()
+    dialog.get_by_text("Use sliders instead").click()
     dialog.get_by_role("slider").first.press("PageUp")
     expect(dialog.get_by_role("button", name="Apply")).to_be_enabled()
     dialog.get_by_role("button", name="Apply").press("Enter")
@@ -206,7 +206,7 @@ def test_two_attributes_with_weights_and_paging(visits: Visits, served: str, shi
     expect(cards(page).nth(11).locator("li")).to_have_count(2)
     settled(page)
     equal, same_colour = names(page), of_the_same_colour(page)
-    slider = page.get_by_role("slider", name="Weight of Colour")
+    slider = page.get_by_role("slider", name="Importance of Colour")
     slider.focus()
     slider.press("End")
     expect(page).to_have_url(re.compile(r"by=color%3A5|by=color:5"))
@@ -253,7 +253,7 @@ def test_the_browser_goes_back_to_the_start(visits: Visits, served: str, shirt: 
     expect(cards(page)).to_have_count(12)
     settled(page)
     page.go_back()
-    expect(page.get_by_text("Or choose one of these items")).to_be_visible()
+    expect(page.get_by_text("or one of these items")).to_be_visible()
     page = by_item(visits, served, shirt, "&by=collar")
     page.get_by_role("link", name="Catalogue").click()
     expect(page.get_by_role("heading", level=1)).to_be_visible()
@@ -284,6 +284,12 @@ def test_change_to_another_value(visits: Visits, served: str, shirt: str) -> Non
     expect(cards(page).first.locator("li.same", has_text="Long")).to_be_visible()
     sleeves = [text for card in cards(page).all() for text in card.locator("li[title=Sleeve]").all_inner_texts()]
     assert sum("Long" in text for text in sleeves) >= 9
+    page.locator("[class*='st-key-card-']").first.get_by_text("Select", exact=True).click()
+    expect(page.get_by_text("Selected: 1")).to_be_visible()
+    settled(page)
+    page.get_by_role("button", name="Compare").click()
+    # The query keeps what was seen in it, beside what is asked for in its place.
+    expect(page.locator("table.compare .plain", has_text=re.compile(r"\w → Long"))).to_have_count(1)
 
 
 def test_filters_count_and_filter(visits: Visits, served: str, shirt: str) -> None:
@@ -326,7 +332,7 @@ def test_the_garment_is_marked_in_the_photo_of_an_item(visits: Visits, served: s
     page.locator(".st-key-mark button").click()
     dialog = page.get_by_role("dialog")
     dialog.locator("canvas").first.wait_for()
-    dialog.get_by_text("Without drawing").click()
+    dialog.get_by_text("Use sliders instead").click()
     dialog.get_by_role("slider").first.press("PageUp")
     dialog.get_by_role("button", name="Apply").click()
     expect(page.get_by_text("Only a part of the photo is used.")).to_be_visible()
@@ -369,15 +375,18 @@ def test_metadata_filters_are_escaped_and_nothing_left_says_what_to_do(visits: V
     assert asked == []
     nothing = visits.open(f"{served}/?item={shirt}&between=price:1:2")
     expect(nothing.get_by_text("Nothing in the catalogue passes these filters")).to_be_visible()
+    nothing.locator(".st-key-clear-filters-here button").click()
+    expect(nothing.get_by_text("of 156 items")).to_be_visible()
+    expect(nothing).not_to_have_url(re.compile("between"))
 
 
 def test_why_shows_where_the_network_looked(visits: Visits, served: str, shirt: str) -> None:
     page = by_item(visits, served, shirt, "&by=collar&by=color")
     page.get_by_role("button", name="Why?").first.click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_alt_text(re.compile("Where the network looked for Collar"))).to_have_count(2)
+    expect(dialog.get_by_alt_text(re.compile("What counted for Collar"))).to_have_count(2)
     dialog.get_by_text("Colour", exact=True).click()
-    expect(dialog.get_by_alt_text(re.compile("Where the network looked for Colour"))).to_have_count(2)
+    expect(dialog.get_by_alt_text(re.compile("What counted for Colour"))).to_have_count(2)
 
 
 def test_more_like_this_makes_a_hit_the_query(visits: Visits, served: str, shirt: str) -> None:
@@ -416,9 +425,9 @@ def test_selection_is_compared_exported_and_kept_in_the_address(visits: Visits, 
 
 
 def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: str, shirt: str) -> None:
-    page = by_item(visits, served, shirt, "&by=color")
+    page = by_item(visits, served, shirt, "&by=category")
     item = names(page)[0]
-    page.locator(".st-key-hits").get_by_role("button", name="Correct").first.click()
+    page.locator(".st-key-hits").get_by_role("button", name="Fix a value").first.click()
     dialog = page.get_by_role("dialog")
     open_list(page, dialog, "Hat")
     page.get_by_role("option", name="Hat").click()
@@ -444,8 +453,8 @@ def test_a_correction_counts_at_once_and_can_be_undone(visits: Visits, served: s
 
 
 def test_a_correction_given_up_is_not_offered_for_another_item(visits: Visits, served: str, shirt: str) -> None:
-    page = by_item(visits, served, shirt, "&by=color")
-    page.get_by_role("button", name="Correct", exact=True).nth(1).click()
+    page = by_item(visits, served, shirt, "&by=category")
+    page.get_by_role("button", name="Fix a value", exact=True).nth(1).click()
     dialog = page.get_by_role("dialog")
     open_list(page, dialog, "Hat")
     page.get_by_role("option", name="Hat").click()
@@ -453,7 +462,7 @@ def test_a_correction_given_up_is_not_offered_for_another_item(visits: Visits, s
     settled(page)
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
-    page.get_by_role("button", name="Correct", exact=True).nth(2).click()
+    page.get_by_role("button", name="Fix a value", exact=True).nth(2).click()
     expect(dialog.get_by_role("button", name="Save")).to_be_visible()
     settled(page)
     expect(dialog.get_by_role("combobox").last).not_to_have_value("Hat")
@@ -462,7 +471,7 @@ def test_a_correction_given_up_is_not_offered_for_another_item(visits: Visits, s
 def test_dialogs_are_in_japanese_too(visits: Visits, served: str, shirt: str) -> None:
     page = by_item(visits, served, shirt, "&by=collar", locale="ja-JP")
     expect(page.locator("html")).to_have_attribute("lang", "ja")
-    page.get_by_role("button", name="判断の根拠").first.click()
+    page.get_by_role("button", name="選ばれた理由").first.click()
     expect(page.get_by_role("dialog").get_by_alt_text(re.compile("襟の形の判断で注目した部分"))).to_have_count(2)
     page.keyboard.press("Escape")
     page.get_by_text("選択", exact=True).first.click()
