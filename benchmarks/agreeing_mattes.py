@@ -42,7 +42,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     kept = own = 0
     pairs = find_pairs(photos, mattes, None, "")
-    for path, matte in pairs:
+    for path, matte in pairs.values():
         photo = read_photo(path)
         alpha = matter.cut(photo).alpha
         grade = grades.get(path.stem, {})

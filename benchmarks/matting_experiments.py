@@ -2,6 +2,7 @@
 
     python benchmarks/matting_experiments.py class-aware PHOTOS ALPHAS --labels CSV --grades CSV --run DIR \\
         --measure IMAGES:TRUE_ALPHAS
+    python benchmarks/matting_experiments.py pseudo-mattes PHOTOS ALPHAS ... (the same)
     python benchmarks/matting_experiments.py pretraining PHOTOS ALPHAS ... (the same)
 
 Each trains a network an arm from the same photographs with the same seed, measures it on the pictures given with
@@ -31,6 +32,8 @@ from matting.pretrain import pretrain
 from matting.tables import read_table
 from matting.train import TrainConfig, new_network, train
 from matting.weights import Model
+
+SURE = 0.3  # of a pseudo-matte's pixels at most so many, for each of the product, may be unsure
 
 app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
 
@@ -147,11 +150,18 @@ def make_pseudo_mattes(bench: Bench, network: MattingNetwork, mattes: int, folde
     unfinished.mkdir(parents=True, exist_ok=True)
     for photo in with_mattes(bench.photos, mattes, bench.config.seed):
         if photo.matte is None:
-            alpha = matter.cut(read_photo(photo.photo)).alpha
-            unsure = float(((alpha > 0.1) & (alpha < 0.9)).sum()) / max(1.0, float((alpha > 0.5).sum()))
-            if unsure < 0.1:
+            cutting = matter.cut(read_photo(photo.photo))
+            alpha, trimap = cutting.alpha, cutting.trimap
+            # The trimap, which nothing has hardened yet, tells how sure the network is.
+            unsure = float(((trimap > 0.1) & (trimap < 0.9)).sum()) / max(1.0, float((trimap > 0.5).sum()))
+            if cutting.product_found and unsure < SURE:
                 Image.fromarray((alpha * 255).round().astype(np.uint8)).save(unfinished / f"{photo.id}.png")
     unfinished.rename(folder)
+
+
+def shares(bench: Bench) -> tuple[int, int]:
+    """A tenth and a twentieth of the photos."""
+    return round(len(bench.photos) / 10), round(len(bench.photos) / 20)
 
 
 @app.command("class-aware")
@@ -169,10 +179,28 @@ def class_aware(
     """Class features at 10:90 and 5:95 shares of matted and class-only photos (the paper's table 2)."""
     config = TrainConfig(steps=steps, size=size, seed=seed)
     bench = open_bench(photos, alphas, labels, grades, run, measure, config)
-    for percent in (10, 5):
-        mattes = round(len(bench.photos) * percent / 100)
+    for mattes in shares(bench):
         run_arm(bench, Arm("no class", mattes, class_aware=False))
         run_arm(bench, Arm("class from random", mattes, from_zero=False))
+        run_arm(bench, Arm("class from zero", mattes))
+    print_table(run)
+
+
+@app.command("pseudo-mattes")
+def pseudo_mattes(
+    photos: Photos,
+    alphas: Alphas,
+    labels: Labels,
+    grades: Grades,
+    run: Run,
+    measure: Measured,
+    steps: Steps = 400,
+    size: Size = 256,
+    seed: Seed = 0,
+) -> None:
+    """The same shares, where the class-aware network has made mattes of the photos that have none."""
+    bench = open_bench(photos, alphas, labels, grades, run, measure, TrainConfig(steps=steps, size=size, seed=seed))
+    for mattes in shares(bench):
         teacher = run_arm(bench, Arm("class from zero", mattes))
         made = run / f"pseudo-{mattes}-{seed}"
         make_pseudo_mattes(bench, teacher, mattes, made)

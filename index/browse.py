@@ -65,7 +65,7 @@ def _shown(connection: Connection, catalog: Catalog, where: Condition | None) ->
 
 def value_counts(catalog: Catalog, where: Condition | None) -> dict[str, dict[str, int]]:
     """For each attribute how many items have each value, a person's word before what was seen."""
-    counted = effective_values(Prediction.attribute, func.count(Photo.item_id.distinct()))
+    counted = effective_values(catalog.model.fingerprint, Prediction.attribute, func.count(Photo.item_id.distinct()))
     counted = counted.group_by(Prediction.attribute, EFFECTIVE_VALUE)
     counts: dict[str, dict[str, int]] = {key: {} for key in catalog.model.blocks}
     with catalog.engine.connect() as connection:

@@ -7,7 +7,7 @@ replaces the manifest in one step: whoever opens the catalogue sees the old stat
 
 import csv
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,6 +114,7 @@ class Catalog:
         self.warnings: list[str] = []
         self._engine = engine
         self._index: FaissIndex | None = None
+        self._highest: int | None = None  # photo's id when it was opened for writing
 
     @property
     def engine(self) -> Engine:
@@ -162,7 +163,8 @@ class Catalog:
 
     def values(self, attribute: str) -> list[tuple[str, str, float]]:
         """Each photo's item, value of an attribute (a person's where there is one) and confidence."""
-        query = effective_values(Item.key, Prediction.confidence).join(Item, Item.id == Photo.item_id)
+        query = effective_values(self.model.fingerprint, Item.key, Prediction.confidence)
+        query = query.join(Item, Item.id == Photo.item_id)
         with self._engine.connect() as connection:
             found = connection.execute(query.where(Prediction.attribute == attribute).order_by(Item.key))
             return [(item, value, confidence) for value, item, confidence in found]
@@ -295,7 +297,7 @@ class Catalog:
             stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
             rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
             values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
-            counted = effective_values(Prediction.attribute, func.count()).group_by(
+            counted = effective_values(model.fingerprint, Prediction.attribute, func.count()).group_by(
                 Prediction.attribute, EFFECTIVE_VALUE
             )
             for value, attribute, count in connection.execute(counted):
@@ -344,12 +346,17 @@ class Catalog:
 
     # Writing
 
-    def known_photos(self) -> list[KnownPhoto]:
-        """The newest row of every stored photo."""
+    def known_photos(self, model: str | None = None) -> list[KnownPhoto]:
+        """A row of every stored photo: the newest of a model's, where it has one, else the newest.
+
+        The model is, unless given by its fingerprint, that of the last finished state.
+        """
+        if model is None and self.manifest is not None:
+            model = self.manifest.model.fingerprint
         query = (
             select(Photo.id, Photo.path, Item.key, Photo.size, Photo.modified, Photo.model)
             .join(Item)
-            .order_by(Photo.id)
+            .order_by(Photo.model == model, Photo.id)
         )
         with self._engine.connect() as connection:
             newest = {row.path: KnownPhoto(*row) for row in connection.execute(query)}
@@ -373,9 +380,10 @@ class Catalog:
         ]
 
     def count_items(self) -> int:
-        """How many items there are."""
+        """How many items there are with a photo that the model has seen."""
+        counted = select(func.count(Photo.item_id.distinct())).where(Photo.model == self.model.fingerprint)
         with self._engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(Item)) or 0
+            return connection.scalar(counted) or 0
 
     def store(self, photos: Sequence[NewPhoto], model: str) -> None:
         """Store embedded photos in one transaction, with items for those that have none yet."""
@@ -405,11 +413,11 @@ class Catalog:
             )
             _forget_rejected(connection, [photo.path for photo in photos])
 
-    def move(self, photo: int, item: str, path: str) -> None:
-        """Note that a stored photo lies elsewhere now, or belongs to another item."""
+    def move(self, path: str, item: str, to: str) -> None:
+        """Note that the stored photo of a path lies elsewhere now, or belongs to another item."""
         with self._engine.begin() as connection:
             item_id = _item_ids(connection, [item])[item]
-            connection.execute(update(Photo).where(Photo.id == photo).values(item_id=item_id, path=path))
+            connection.execute(update(Photo).where(Photo.path == path).values(item_id=item_id, path=to))
 
     def reject(self, reasons: dict[str, str]) -> None:
         """Note files or rows that can't be used, and why."""
@@ -469,14 +477,15 @@ class Catalog:
                 connection.execute(delete(Item).where(Item.id.in_(some)))
         return [key for key in items if key not in known]
 
-    def remove_photos(self, photos: Sequence[int]) -> None:
+    def remove_photos(self, paths: Sequence[str]) -> None:
         """Remove photos; items that have no photo left go at the next `finish`."""
         with self._engine.begin() as connection:
-            for some in _chunks(list(photos)):
-                connection.execute(delete(Photo).where(Photo.id.in_(some)))
+            for some in _chunks(list(paths)):
+                connection.execute(delete(Photo).where(Photo.path.in_(some)))
 
     def finish(self, model: ModelInfo) -> None:
         """Make what is stored the current state: write the index, the list of rejected files and the manifest."""
+        changed = self.manifest is None or self.manifest.model.fingerprint != model.fingerprint
         with self._engine.connect() as connection:
             index = self._reusable_index(model) or _empty_index(model)
             _bring_up_to_date(connection, index, model)
@@ -493,28 +502,38 @@ class Catalog:
             photos=len(index),
             built=datetime.now(UTC).isoformat(timespec="seconds"),
             model=model,
-            database=None if _is_own_file(url, self.folder) else without_password(url),
+            database=_as_stored(url, self.folder),
         )
         write_manifest(self.folder, manifest)
         self.manifest, self._index = manifest, index
         for old in self.folder.glob("index-*.faiss*"):
             if old.name != name:
                 old.unlink(missing_ok=True)
-        self._drop_superseded(model, index)
+        self._drop_superseded(model, index, of_all_models=changed)
 
     def _reusable_index(self, model: ModelInfo) -> FaissIndex | None:
         if self.manifest is None or self.manifest.model.fingerprint != model.fingerprint:
             return None
         path = self.folder / self.manifest.index_file
         try:
-            return FaissIndex.load(path) if sha256(path) == self.manifest.index_sha256 else None
+            if sha256(path) != self.manifest.index_sha256:
+                return None
+            index = FaissIndex.load(path)
         except (IndexFileError, OSError):
             return None
+        # Ids are never used twice: an index that knows later ones is of a database from before a backup was restored.
+        ids = index.ids()
+        return None if self._highest is not None and len(ids) and ids.max() > self._highest else index
 
-    def _drop_superseded(self, model: ModelInfo, index: FaissIndex) -> None:
-        """Delete rows of photos that were embedded again, and items without photos, now that no index needs them."""
+    def _drop_superseded(self, model: ModelInfo, index: FaissIndex, of_all_models: bool) -> None:
+        """Delete rows of photos that were embedded again, and items without photos, now that no index needs them.
+
+        Rows of another model stay, unless this one has taken its place: a build with other weights may have been
+        stopped, and goes on.
+        """
         with self._engine.begin() as connection:
-            stored = np.fromiter(connection.scalars(select(Photo.id)), np.int64)
+            rows = select(Photo.id) if of_all_models else select(Photo.id).where(Photo.model == model.fingerprint)
+            stored = np.fromiter(connection.scalars(rows), np.int64)
             for some in _chunks(np.setdiff1d(stored, index.ids()).tolist()):
                 connection.execute(delete(Photo).where(Photo.id.in_(some)))
             connection.execute(delete(Item).where(~select(Photo.id).where(Photo.item_id == Item.id).exists()))
@@ -559,21 +578,32 @@ def write_catalog(folder: Path, database: str | None = None, create: bool = True
         with lock:
             manifest = read_manifest(folder)
             engine = _connect(folder, database or (manifest.database if manifest else None))
+            if manifest is not None and _as_stored(engine.url, folder) != manifest.database:
+                raise CatalogError(f"{folder}: has a database already; --database is for a new catalogue")
             _migrate(folder, engine)
+            catalog = Catalog(folder, engine, manifest)
+            with engine.connect() as connection:
+                catalog._highest = connection.scalar(select(func.max(Photo.id))) or 0
             try:
-                yield Catalog(folder, engine, manifest)
+                yield catalog
             finally:
                 engine.dispose()
     except Timeout as error:
         raise CatalogError(f"{folder}: another command is writing to it; wait until that ends") from error
 
 
-def remove_items(items: Sequence[str], folder: Path) -> list[str]:
-    """Remove items from a catalogue; returns the ids that are not in it. Raises CatalogError."""
+def remove_items(
+    items: Sequence[str], folder: Path, then: Callable[[Path, list[str]], None] = lambda _folder, _paths: None
+) -> list[str]:
+    """Remove items from a catalogue, then call for the folder and the paths that stay, while nobody else writes.
+
+    Returns the ids that are not in it. Raises CatalogError.
+    """
     with write_catalog(folder, create=False) as catalog:
         unknown = catalog.remove(items)
         if len(unknown) < len(items):
             catalog.finish(catalog.model)
+            then(folder, [photo.path for photo in catalog.known_photos()])
     return unknown
 
 
@@ -597,8 +627,10 @@ def without_password(url: URL) -> str:
     return url._replace(password=None).render_as_string()
 
 
-def _is_own_file(url: URL, folder: Path) -> bool:
-    return url.get_backend_name() == "sqlite" and url.database == str(folder / DATABASE)
+def _as_stored(url: URL, folder: Path) -> str | None:
+    """A database's URL as the manifest holds it; None for the file in the catalogue's own folder."""
+    own = url.get_backend_name() == "sqlite" and url.database == str(folder / DATABASE)
+    return None if own else without_password(url)
 
 
 def _check_revision(folder: Path, engine: Engine) -> None:
@@ -635,12 +667,12 @@ _CORRECTIONS = counting_corrections()
 EFFECTIVE_VALUE = func.coalesce(_CORRECTIONS.c.value, Label.value, Prediction.value)
 
 
-def effective_values(*columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[Any]:
-    """Effective values of all photos and attributes, and further columns."""
+def effective_values(model: str, *columns: ColumnElement[Any] | InstrumentedAttribute[Any]) -> Select[Any]:
+    """Effective values of all photos that a model has seen and of all attributes, and further columns."""
     return (
         select(EFFECTIVE_VALUE, *columns)
         .select_from(Prediction)
-        .join(Photo, Photo.id == Prediction.photo_id)
+        .join(Photo, (Photo.id == Prediction.photo_id) & (Photo.model == model))
         .outerjoin(Label, (Label.item_id == Photo.item_id) & (Label.attribute == Prediction.attribute))
         .outerjoin(
             _CORRECTIONS,

@@ -7,7 +7,7 @@ the photographs themselves are used beside them.
 
 import hashlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,13 +20,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from matting.losses import Truth
-from matting.photo import find_by_name, read_matte, read_photo
+from matting.photo import PhotoError, find_by_name, read_matte, read_photo
 from matting.refine import harden
 from matting.tables import TableError, read_table
 from matting.trimap import make_trimap
 
 LONGEST_SIDE = 640  # of the cached photos, in pixels
 SMALLEST_FLOOR = 64
+SMOOTHED_FROM = 1.2  # photo pixels a new pixel
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,10 @@ class LayerCache:
         return self.folder / f"{name}.npy"
 
     def _make(self, photo: TrainingPhoto, file: Path) -> None:
-        picture = read_photo(photo.photo)
+        try:
+            picture = read_photo(photo.photo)
+        except PhotoError as error:
+            raise PhotoError(f"{photo.photo}: {error}") from error
         picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE), Image.Resampling.LANCZOS)
         layers = [np.asarray(picture)]
         if photo.matte is not None:
@@ -191,7 +195,7 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
 
     Args:
         layers: the product's photo.
-        floors: a few pieces of other photos, (3, h, w), uint8, to choose from.
+        floors: three or more pieces of other photos, (3, h, w), uint8, to choose from.
         height, width: of the new picture.
         random: where chance comes from.
     """
@@ -201,17 +205,20 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
         grid = placing_grid(layers.alpha, height, width, random)
     else:
         grid = window_grid(layers.alpha.shape[1:], height, width, random)
-    stacked = torch.cat([layers.photo, layers.foreground]).float()[None] / 255
-    colours = functional.grid_sample(stacked, grid, padding_mode="reflection", align_corners=False)[0]
+    colours = sample(torch.cat([layers.photo, layers.foreground]), grid, "reflection")
     photo, foreground = colours[:3], colours[3:]
     # Where a photo is continued by its mirror image so is its matte; a composed product ends where its photo ends.
-    alpha = functional.grid_sample(
-        layers.alpha.float()[None] / 255, grid, padding_mode="zeros" if composed else "reflection", align_corners=False
-    )[0]
-    background = lay_floor(_choose_floor(floors, foreground, alpha, random), height, width, random)
+    alpha = sample(layers.alpha, grid, "zeros" if composed else "reflection")
+    # A floor as sharp as the product: else sharpness alone would tell them apart.
+    reduced = max(1.0, photo_pixels(grid, layers.alpha.shape[1:]))
+    floor, *others = _order_floors(floors, foreground, alpha, random)
+    background = lay_floor(floor, height, width, random, reduced)
     if composed and random.random() < 0.4:
-        sheet = lay_floor(_choose_floor(floors, foreground, alpha, random), height, width, random)
-        background = lay_sheet(sheet, background, random)
+        background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
+    if composed and random.random() < 0.25:
+        background = lay_box(lay_floor(others[1], height, width, random, reduced), background, random)
+    if not composed and random.random() < 0.4:
+        photo, foreground = _light_apart(photo, foreground, alpha, random)
     if composed:
         foreground, background = light(foreground[None], random)[0], light(background[None], random)[0]
         if random.random() < 0.25:
@@ -234,7 +241,8 @@ def to_truth(examples: list[Example], classes: list[int], random: np.random.Gene
         backgrounds=torch.stack([example.background for example in examples]),
         alphas=alphas,
         trimaps=make_trimap(alphas, torch.from_numpy(random.integers(1, 6, len(examples)))),
-        classes=torch.tensor(classes),
+        # An empty floor is of no class.
+        classes=torch.where(alphas.sum(dim=(1, 2, 3)) > 0, torch.tensor(classes), -1),
     )
 
 
@@ -242,10 +250,7 @@ def class_picture(photo: Tensor, height: int, width: int, random: np.random.Gene
     """A photo (3, H, W), uint8, seen and lit anew, for learning its class: (3, height, width) in [0, 1]."""
     layers = _turn(Layers(photo, photo, photo[:1]), random)
     grid = window_grid(layers.photo.shape[1:], height, width, random)
-    seen = functional.grid_sample(
-        layers.photo.float()[None] / 255, grid, padding_mode="reflection", align_corners=False
-    )
-    return take(light(seen, random)[0], random)
+    return take(light(sample(layers.photo, grid, "reflection")[None], random)[0], random)
 
 
 def _turn(layers: Layers, random: np.random.Generator) -> Layers:
@@ -269,6 +274,25 @@ def _grid(matrix: NDArray[np.float64], source: tuple[int, ...], height: int, wid
     return functional.affine_grid(theta, [1, 1, height, width], align_corners=False)
 
 
+def photo_pixels(grid: Tensor, source: Sequence[int]) -> float:
+    """How many pixels of a photo, of this height and width, an affine sampling grid (1, h, w, 2) goes on at a step."""
+    return float((grid[0, 0, 1] - grid[0, 0, 0]).mul(torch.tensor([source[1] / 2, source[0] / 2])).norm())
+
+
+def sample(picture: Tensor, grid: Tensor, padding: str) -> Tensor:
+    """A picture (C, H, W), uint8, at an affine sampling grid (1, h, w, 2): (C, h, w) in [0, 1].
+
+    Where it becomes smaller it is sampled twice as finely and averaged: a photo made smaller for the network is smooth.
+    """
+    pixels = picture.float()[None] / 255
+    if photo_pixels(grid, picture.shape[1:]) <= SMOOTHED_FROM:
+        return functional.grid_sample(pixels, grid, padding_mode=padding, align_corners=False)[0]
+    right, down = grid[:, :1, 1:2] - grid[:, :1, :1], grid[:, 1:2, :1] - grid[:, :1, :1]
+    fine = torch.stack([grid + (x * right + y * down) for y in (-0.25, 0.25) for x in (-0.25, 0.25)])
+    finely = functional.grid_sample(pixels.expand(4, -1, -1, -1), fine[:, 0], padding_mode=padding, align_corners=False)
+    return finely.mean(dim=0)
+
+
 def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray[np.float64]:
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
     return np.array([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]])
@@ -279,7 +303,7 @@ def window_grid(source: tuple[int, ...], height: int, width: int, random: np.ran
     old_height, old_width = source
     # Photo pixels a new pixel, when the new picture just fits into the photo, or the photo into the new picture.
     inside, outside = min(old_height / height, old_width / width), max(old_height / height, old_width / width)
-    largest = outside if random.random() < 0.3 else inside
+    largest = outside if random.random() < 0.1 else inside
     scale = float(np.exp(random.uniform(math.log(0.6 * inside), math.log(largest * 1.02))))
     free_x = max(0.0, old_width - width * scale) / 2
     free_y = max(0.0, old_height - height * scale) / 2
@@ -310,29 +334,35 @@ def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Gener
     return _grid(matrix, (old_height, old_width), height, width)
 
 
-def _choose_floor(floors: list[Tensor], foreground: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
-    """One of the floors; often what mattes fail on: the one most like the product, or the one with most pattern."""
+def _order_floors(floors: list[Tensor], foreground: Tensor, alpha: Tensor, random: np.random.Generator) -> list[Tensor]:
+    """The floors; often first what mattes fail on: the one most like the product, or the one with most pattern."""
     kind = random.random()
     if kind < 0.45 or float(alpha.sum()) < 1:
-        return floors[int(random.integers(len(floors)))]
+        return floors
     if kind < 0.7:
-        return max(floors, key=lambda floor: float(floor.float().std(dim=(1, 2)).mean()))
+        return sorted(floors, key=lambda floor: -float(floor.float().std(dim=(1, 2)).mean()))
     product = (foreground * alpha).sum(dim=(1, 2)) / alpha.sum()
-    distances = [float((floor.float().mean(dim=(1, 2)) / 255 - product).square().sum()) for floor in floors]
-    return floors[int(np.argmin(distances))]
+    return sorted(floors, key=lambda floor: float((floor.float().mean(dim=(1, 2)) / 255 - product).square().sum()))
 
 
-def lay_floor(piece: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
-    """A floor of the wanted size: the piece enlarged a little, continued by its mirror images."""
+def lay_floor(
+    piece: Tensor, height: int, width: int, random: np.random.Generator, reduced: float | None = None
+) -> Tensor:
+    """A floor of the wanted size, continued by its mirror images.
+
+    The piece is enlarged a little; or, given how many pixels of a product's photo go into one, made smaller as that is.
+    """
     old_height, old_width = piece.shape[1:]
     if random.random() < 0.5:
         piece, old_height, old_width = piece.rot90(1, (1, 2)), old_width, old_height
     fill = max(height / old_height, width / old_width)
-    enlarged = random.uniform(0.7, max(1.0, min(2.0, fill)) + 0.3)
+    enlarged = (
+        random.uniform(0.7, max(1.0, min(2.0, fill)) + 0.3) if reduced is None else random.uniform(0.7, 1.4) / reduced
+    )
     shift = (random.uniform(-old_width, old_width), random.uniform(-old_height, old_height))
     degrees = random.uniform(-180, 180) if random.random() < 0.3 else 0.0
     grid = _grid(_affine(1 / enlarged, degrees, shift), (old_height, old_width), height, width)
-    return functional.grid_sample(piece.float()[None] / 255, grid, padding_mode="reflection", align_corners=False)[0]
+    return sample(piece, grid, "reflection")
 
 
 def lay_sheet(sheet: Tensor, floor: Tensor, random: np.random.Generator) -> Tensor:
@@ -361,6 +391,36 @@ def lay_sheet(sheet: Tensor, floor: Tensor, random: np.random.Generator) -> Tens
     thrown = random.uniform(0.0, 0.4) * torch.exp(inside.clamp(max=0) / random.uniform(1, 8))
     on_sheet = (inside + 0.5).clamp(0, 1)
     return (on_sheet * sheet + (1 - on_sheet) * floor * (1 - thrown)).clamp(0, 1)
+
+
+def lay_box(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Tensor:
+    """A box, a book or a bag somewhere on a floor: another thing in the picture is not the product; all (3, H, W)."""
+    height, width = floor.shape[1:]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    angle = random.uniform(0, math.pi)
+    x, y = x - random.uniform(-1, 1), y - random.uniform(-1, 1)
+    along, across = math.cos(angle) * x + math.sin(angle) * y, math.cos(angle) * y - math.sin(angle) * x
+    beyond = torch.maximum(along.abs() - random.uniform(0.1, 0.5), across.abs() - random.uniform(0.1, 0.5))
+    beyond = beyond * (max(height, width) / 2)  # in pixels
+    on_box = (0.5 - beyond).clamp(0, 1)
+    thrown = random.uniform(0.0, 0.5) * torch.exp(-beyond.clamp(min=0) / random.uniform(2, 10))
+    shade = 1 + random.uniform(-0.4, 0.4) * along
+    return (on_box * light(surface[None], random)[0] * shade + (1 - on_box) * floor * (1 - thrown)).clamp(0, 1)
+
+
+def _light_apart(
+    photo: Tensor, foreground: Tensor, alpha: Tensor, random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """A photo whose product and surroundings have other colours and light each: the photo and its foreground anew.
+
+    So sheets, boxes and hands, which composed pictures lack, come in many colours beside a product.
+    """
+    nearly = alpha.clamp(max=0.9)
+    around = torch.where(alpha < 0.9, (photo - nearly * foreground) / (1 - nearly), photo).clamp(0, 1)
+    if random.random() < 0.4:
+        around = around[torch.from_numpy(random.permutation(3))]
+    foreground, around = light(foreground[None], random)[0], light(around[None], random)[0]
+    return alpha * foreground + (1 - alpha) * around, foreground
 
 
 def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 
 from matting import metrics
 from matting.matter import Matter
-from matting.photo import find_by_name, read_matte, read_photo
+from matting.photo import PhotoError, find_by_name, read_matte, read_photo
 from matting.tables import TableError, read_table
 
 
@@ -31,8 +31,8 @@ class Evaluation:
     seconds: float | None
 
 
-def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> list[tuple[Path, Path]]:
-    """Photos and their true alphas, matched by name.
+def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> dict[str, tuple[Path, Path]]:
+    """Photos and their true alphas, by their name.
 
     Args:
         photos: folder of photos.
@@ -51,32 +51,39 @@ def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> l
         names = [name for name in names if name in good]
     if not names:
         raise TableError(f"{alphas}: holds no matte of a photo in {photos}, or none that is graded good")
-    return [(photo_of[name], alpha_of[name]) for name in names]
+    return {name: (photo_of[name], alpha_of[name]) for name in names}
 
 
 def evaluate(
-    pairs: list[tuple[Path, Path]],
+    pairs: dict[str, tuple[Path, Path]],
     make: Matter | Path,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Evaluation:
     """Measure mattes of photos against their true alphas.
 
     Args:
-        pairs: photos and true alphas.
+        pairs: photos and true alphas, by their name.
         make: what makes the mattes, or a folder that holds them under the photos' names.
         progress: called with the number of photos just done.
+
+    Raises:
+        TableError: a matte is missing.
+        PhotoError: a file can't be read; the message names it.
     """
     made = find_by_name(make) if isinstance(make, Path) else {}
     rows, times, not_found = [], [], 0
-    for path, alpha_path in pairs:
-        photo = read_photo(path)
+    for name, (path, alpha_path) in pairs.items():
+        try:
+            photo = read_photo(path)
+        except PhotoError as error:
+            raise PhotoError(f"{path}: {error}") from error
         if isinstance(make, Matter):
             began = time.perf_counter()
             cutting = make.cut(photo)
             times.append(time.perf_counter() - began)
             alpha, not_found = cutting.alpha, not_found + (not cutting.product_found)
-        elif path.stem in made:
-            alpha = read_matte(made[path.stem], photo.size)
+        elif name in made:
+            alpha = read_matte(made[name], photo.size)
         else:
             raise TableError(f"{make}: holds no matte of {path.name}")
         true = read_matte(alpha_path, photo.size)

@@ -99,9 +99,11 @@ def matte_at(
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     looked = look(network, coarse, trimap, kept, dropped)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
-    hardened = harden(alpha.numpy(), SOFT_BAND * max(coarse_size))
+    size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
+    hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))
     if mask is None:
-        hardened = without_lesser_parts(hardened, None if kept is None else kept.numpy())
+        spoken = (None if region is None else region_of(region, size_now).numpy() for region in (keep, drop))
+        hardened = without_lesser_parts(hardened, *spoken)
     alpha = torch.from_numpy(hardened)
     alpha = refine(network, photo, looked.class_features, alpha)
     alpha = torch.where(alpha < 0.03, 0.0, torch.where(alpha > 0.97, 1.0, alpha))

@@ -31,7 +31,7 @@ class Cutting:
 
     `alpha`: (H, W), float32 in [0, 1], at the photo's size. `trimap`: (h, w), float32, at the size at which the whole
     photo was looked at: 0 background, 0.5 unknown, 1 foreground. `product_found`: False if there is none, in which
-    case the alpha is 1 everywhere.
+    case the alpha is 1 everywhere but in what a person has dropped.
     """
 
     alpha: Matte
@@ -105,12 +105,20 @@ class Matter:
         height, width = pixels.shape[1:]
         seen = matte_at(self._network, pixels, self.size, mask, keep, drop, closed_form)
         alpha = seen.alpha
-        for correction, value in ((keep, 1.0), (drop, 0.0)):
-            if correction is not None:
-                alpha = alpha.masked_fill(region_of(correction, (height, width)), value)
-        found = bool((alpha > 0.5).float().mean() >= SMALLEST_PRODUCT)
+        kept, dropped = (None if of is None else region_of(of, (height, width)) for of in (keep, drop))
+        if kept is not None:
+            alpha = alpha.masked_fill(kept, 1.0)
+        if dropped is not None:
+            alpha = alpha.masked_fill(dropped, 0.0)
+        # What a person has pointed at is a product however small it is.
+        smallest = SMALLEST_PRODUCT if keep is None and mask is None else 0.0
+        found = bool((alpha > 0.5).float().mean() > smallest)
+        if not found:
+            alpha = torch.ones(height, width)
+            if dropped is not None:
+                alpha = alpha.masked_fill(dropped, 0.0)
         trimap = (seen.trimap[FOREGROUND] + 0.5 * seen.trimap[UNKNOWN]).numpy()
-        return Cutting(alpha.numpy() if found else np.ones((height, width), np.float32), trimap, found)
+        return Cutting(alpha.numpy(), trimap, found)
 
 
 def _pixels(photo: Photo) -> NDArray[np.uint8]:

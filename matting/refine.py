@@ -110,20 +110,23 @@ def surroundings(held: NDArray[np.bool_], reach: int) -> tuple[NDArray[np.bool_]
     )
 
 
-def without_lesser_parts(alpha: NDArray[np.float32], kept: NDArray[np.bool_] | None = None) -> NDArray[np.float32]:
+def without_lesser_parts(
+    alpha: NDArray[np.float32], kept: NDArray[np.bool_] | None = None, dropped: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
     """An alpha (H, W) in [0, 1] without the parts that are much smaller than the largest: other things in the picture.
 
-    Parts that touch `kept` (H, W) stay however small they are.
+    Parts that touch `kept` (H, W) stay however small they are; so do those that only what was `dropped` (H, W) parts.
     """
-    parts, count = ndimage.label(alpha > 0.5)
+    held = alpha > 0.5
+    parts, count = ndimage.label(held if dropped is None else held | dropped)
     if count < 2:
         return alpha
-    areas = np.bincount(parts.ravel(), minlength=count + 1)
+    areas = np.bincount(parts[held], minlength=count + 1)
     stays = areas >= SMALLEST_PART * areas[1:].max()
     if kept is not None:
         stays[np.unique(parts[kept])] = True
     stays[0] = False
-    lesser = (parts > 0) & ~stays[parts]
+    lesser = held & ~stays[parts]
     if not lesser.any():
         return alpha
     # A part's soft edge goes with it: whatever is nearer to it than to what stays.

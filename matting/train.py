@@ -101,6 +101,8 @@ class Batches(Dataset[Batch]):
         self.floors = [(photo, place) for photo, place in found if place is not None]
         if not self.floors:
             raise TrainError("no photo with a matte shows 64 x 64 pixels of floor to compose on")
+        areas = np.array([height * width for _, (_, _, height, width) in self.floors], float)
+        self.shares = areas / areas.sum()  # large pieces of floor need no mirror images
 
     def __len__(self) -> int:
         return self.config.steps
@@ -111,7 +113,7 @@ class Batches(Dataset[Batch]):
         photos = [self.matted[row] for row in self._rows(step)]
         examples = []
         for photo in photos:
-            floors = [self._floor(int(row)) for row in random.integers(len(self.floors), size=4)]
+            floors = [self._floor(int(row)) for row in random.choice(len(self.floors), 4, p=self.shares)]
             examples.append(make_example(self.cache.load(photo), floors, height, width, random))
         matted = to_truth(examples, [photo.class_ for photo in photos], random)
         count = self.config.batch // 2 if self.config.class_aware and self.classed else 0

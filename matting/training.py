@@ -123,7 +123,7 @@ def load_checkpoint(state: TrainState[NetworkT], settings: dict[str, Any], path:
     except Exception as error:
         raise TrainError(f"{path}: damaged; delete it to start anew") from error
     if not same:
-        raise TrainError(f"{path}: belongs to a run with other settings; give another --run, or delete it")
+        raise TrainError(f"{path}: belongs to a run with other settings or data; give another --run, or delete it")
     state.network.load_state_dict(stored["network"])
     state.average.load_state_dict(stored["average"])
     state.optimizer.load_state_dict(stored["optimizer"])

@@ -113,6 +113,11 @@ def _parse_attribute(path: Path, key: str, table: object) -> Attribute:
     if too_long:
         raise SchemaError(f"{path}: [{key}] has a value that is empty or longer than {NAME_LIMIT} characters")
     languages = ("en", "ja")
+    for value, names in table["values"].items():
+        if not isinstance(names, dict):
+            raise SchemaError(f'{path}: [{key}.values] {value}: write {value} = {{ en = "…" }}, or {value} = {{}}')
+    if not isinstance(table.get("applies_to", []), list):
+        raise SchemaError(f"{path}: [{key}] applies_to: write a list of categories")
     return Attribute(
         key=key,
         values=tuple(table["values"]),

@@ -12,11 +12,11 @@ from index.storage import CatalogError, ModelInfo, is_there
 from matting import find_photos
 from matting.console import progress_bar
 from matting.tables import TableError, read_table
-from retrieval.attributes import Schema
+from retrieval.attributes import CATEGORY, Schema
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
 from retrieval.tables import check_values, known_value
-from retrieval.thumbnails import drop_thumbnails, save_thumbnails, thumbnail_square
+from retrieval.thumbnails import drop_thumbnails, move_thumbnails, save_thumbnails, thumbnail_square
 
 EXTENDED_AT_ONCE = 64  # photos of a transaction
 
@@ -100,14 +100,12 @@ def build(
             raise CatalogError(f"{folder}: was built with other weights; name them with --weights, or build it anew")
         if create:
             catalog.forget_rejected()  # everything given is looked at again
-        of_other_weights = catalog.manifest is not None and catalog.model.fingerprint != embedder.fingerprint
-        _embed_new(catalog, places, paths, embedder, tables, report, progress, of_other_weights)
-        if of_other_weights:
-            _drop_lost(catalog, embedder, prune, report)
+        _embed_new(catalog, places, paths, embedder, tables, report, progress)
+        _drop_vanished(catalog, embedder, prune, report)
         _reject_rows(catalog, places, paths, tables)
-        catalog.set_labels(tables.labels)
-        catalog.set_facts(tables.facts)
-        _drop_vanished(catalog, prune, report)
+        item_of_photo = _items_of_photos(catalog, places, paths)
+        catalog.set_labels(_by_item(tables.labels, item_of_photo))
+        catalog.set_facts(_by_item(tables.facts, item_of_photo))
         catalog.finish(model_info(embedder))
         report.rejected = len(catalog.rejected())
         report.items = catalog.count_items()
@@ -129,7 +127,9 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
             check_values(path, table, schema)
         seen: set[str] = set()
         for number, row in enumerate(table.rows, start=2):
-            photo = Path(row["photo"]).with_suffix("").as_posix() if by_photo else row["id"]
+            photo = row["photo"] if by_photo else row["id"]
+            if by_photo and photo:
+                photo = Path(photo).with_suffix("").as_posix()
             item = (by_photo and row.get("id")) or tables.item_of_photo.get(photo, photo)
             if not photo:
                 tables.left_out[f"{path.name}, row {number}"] = "names no photo"
@@ -142,7 +142,8 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
             if by_photo:
                 tables.item_of_photo[photo] = item
             if attributes:
-                tables.labels.setdefault(item, {}).update({key: known_value(row[key]) for key in attributes})
+                values = tables.labels.setdefault(item, {})
+                values.update({key: known_value(row[key]) for key in attributes if row[key] or key not in values})
             others = {key: row[key] for key in table.columns if key not in {"id", "photo", *schema.keys}}
             facts = tables.facts.setdefault(item, {})
             facts.update({key: value for key, value in others.items() if value or key not in facts})
@@ -168,17 +169,27 @@ def _embed_new(
     tables: ItemTables,
     report: BuildReport,
     progress: Callable[[int, int], None],
-    stored_too: bool,
 ) -> None:
-    """Embed what is not stored as it is on disk; `stored_too`: also of photos that are stored and not given."""
-    known = catalog.known_photos()
-    found, rejected = _look_at(known, places, paths, tables)
-    if stored_too:
-        given = {photo.name for photo in found}
-        found += [_Found(Path(of.path), of.path, of.item, of.size, of.modified) for of in known if of.path not in given]
+    """Embed the photos given that are not stored as they are on disk, and stored ones that other weights have seen."""
+    model = embedder.fingerprint
+    found, rejected = _look_at(catalog.known_photos(model), places, paths, tables)
     catalog.reject(rejected)
-    wanted = _not_stored(catalog, known, found, embedder.fingerprint)
+    _note_moves(catalog, catalog.known_photos(model), found)
+    known = catalog.known_photos(model)
+    by_path = {photo.path: photo for photo in known}
+    wanted = [
+        photo
+        for photo in found
+        if (stored := by_path.get(photo.name)) is None
+        or (stored.size, stored.modified, stored.model) != (photo.size, photo.modified, model)
+    ]
     report.unchanged = len(found) - len(wanted)
+    given = {photo.name for photo in found}
+    wanted += [
+        _Found(Path(photo.path), photo.path, photo.item, photo.size, photo.modified)
+        for photo in known
+        if photo.model != model and photo.path not in given
+    ]
     if not wanted:
         return
     total = len(wanted)
@@ -236,16 +247,23 @@ def _extend(catalog: Catalog, photos: list[KnownPhoto], embedder: Embedder) -> s
     if not there:
         return set()
     seen = embedder.embed_squares(np.stack([square for square in squares if square is not None]))
-    spans = catalog.model.spans()
+    spans, before = catalog.model.spans(), Schema.from_json(catalog.model.schema)
+    same_reading = {
+        key
+        for key in embedder.kept
+        if before[key].applies_to == embedder.schema[key].applies_to
+        and (before[key].always_applies or CATEGORY in embedder.kept)
+    }
     extended = []
     for row, stored in enumerate(catalog.embedded([photos[position] for position in there])):
         vectors, values, confidences = {}, {}, {}
         for key in embedder.schema.keys:
-            if key in embedder.kept:
-                vectors[key] = stored.vector[slice(*spans[key])]
+            kept = key in embedder.kept
+            vectors[key] = stored.vector[slice(*spans[key])] if kept else seen.vectors[key][row]
+            # What is read also depends on whether the garment's category has the attribute.
+            if key in same_reading:
                 values[key], confidences[key] = stored.values[key], stored.confidences[key]
             else:
-                vectors[key] = seen.vectors[key][row]
                 values[key], confidences[key] = seen.values[key][row], float(seen.confidences[key][row])
         joined = np.concatenate(list(vectors.values()))
         extended.append(replace(stored, vector=joined, values=values, confidences=confidences))
@@ -281,30 +299,15 @@ def _look_at(
     return found, rejected
 
 
-def _not_stored(catalog: Catalog, known: list[KnownPhoto], found: list[_Found], model: str) -> list[_Found]:
-    """The files that are not stored as they are on disk; notes which have moved or belong to another item now."""
+def _note_moves(catalog: Catalog, known: list[KnownPhoto], found: list[_Found]) -> None:
+    """Note which stored photos lie elsewhere now, or belong to another item."""
     by_path = {photo.path: photo for photo in known}
-    vanished = {photo.item: photo for photo in known if not is_there(photo.path)}
-    wanted = []
+    gone = {(photo.item, photo.size, photo.modified): photo for photo in known if not is_there(photo.path)}
     for photo in found:
-        stored = by_path.get(photo.name) or vanished.get(photo.item)
-        if stored is None or (stored.size, stored.modified, stored.model) != (photo.size, photo.modified, model):
-            wanted.append(photo)
-        elif (stored.path, stored.item) != (photo.name, photo.item):
-            catalog.move(stored.id, photo.item, photo.name)
-    return wanted
-
-
-def _drop_lost(catalog: Catalog, embedder: Embedder, prune: bool, report: BuildReport) -> None:
-    """Drop stored photos that could not be embedded with other weights, if they may be dropped."""
-    lost = [photo for photo in catalog.known_photos() if photo.model != embedder.fingerprint]
-    if lost and not prune:
-        raise CatalogError(
-            f"{catalog.folder}: {len(lost)} of its photos can't be read, such as {lost[0].path}, and other weights "
-            "need them; bring them back, or let --prune drop them"
-        )
-    catalog.remove_photos([photo.id for photo in lost])
-    report.removed += len(lost)
+        stored = by_path.get(photo.name) or gone.pop((photo.item, photo.size, photo.modified), None)
+        if stored is not None and (stored.path, stored.item) != (photo.name, photo.item):
+            catalog.move(stored.path, photo.item, photo.name)
+            move_thumbnails(catalog.folder, stored.path, photo.name)
 
 
 def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], tables: ItemTables) -> None:
@@ -318,11 +321,40 @@ def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], ta
     catalog.reject(tables.left_out | missing)
 
 
-def _drop_vanished(catalog: Catalog, prune: bool, report: BuildReport) -> None:
-    gone = [photo.id for photo in catalog.known_photos() if not is_there(photo.path)]
+def _drop_vanished(catalog: Catalog, embedder: Embedder, prune: bool, report: BuildReport) -> None:
+    """Drop photos that are no longer there, if they may be dropped.
+
+    Raises CatalogError if stored photos could not be embedded with other weights, and so would be lost.
+    """
+    known = catalog.known_photos(embedder.fingerprint)
+    gone = {photo.path for photo in known if not is_there(photo.path)}
+    lost = [photo.path for photo in known if photo.model != embedder.fingerprint]
+    for path in lost:
+        if path not in gone or not prune:
+            mend = "bring them back, or let --prune drop them" if path in gone else "mend them, or `remove` their items"
+            raise CatalogError(
+                f"{catalog.folder}: {len(lost)} of its photos can't be read, such as {path}, and other weights need "
+                f"them; {mend}"
+            )
     if gone and prune:
-        catalog.remove_photos(gone)
-        report.removed += len(gone)
-        drop_thumbnails(catalog.folder, [photo.path for photo in catalog.known_photos()])
+        catalog.remove_photos(sorted(gone))
+        report.removed = len(gone)
+        drop_thumbnails(catalog.folder, [photo.path for photo in known if photo.path not in gone])
     elif gone:
         report.remarks.append(f"{len(gone)} photos are no longer where they were; --prune removes them")
+
+
+def _items_of_photos(catalog: Catalog, places: Sequence[Path], paths: list[Path]) -> dict[str, str]:
+    """The item of each photo given, by the photo's own id."""
+    item_of = {photo.path: photo.item for photo in catalog.known_photos()}
+    names = (os.path.abspath(path) for path in paths)  # noqa: PTH100 (as in `_look_at`)
+    return {own: item_of[name] for own, name in zip(photo_ids(places, paths), names, strict=True) if name in item_of}
+
+
+def _by_item(of_ids: dict[str, dict[str, str]], item_of_photo: dict[str, str]) -> dict[str, dict[str, str]]:
+    """What tables say, by item: an id in a table may be a photo's own, whose item an earlier table has named."""
+    found: dict[str, dict[str, str]] = {}
+    for id_, cells in of_ids.items():
+        of_item = found.setdefault(item_of_photo.get(id_, id_), {})
+        of_item.update({key: cell for key, cell in cells.items() if cell or key not in of_item})
+    return found

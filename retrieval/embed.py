@@ -67,7 +67,8 @@ def photo_ids(places: Sequence[Path], paths: Sequence[Path]) -> list[str]:
     ids = []
     for path in paths:
         folder = next((folder for folder in folders if path.is_relative_to(folder)), path.parent)
-        ids.append(path.relative_to(folder).with_suffix("").as_posix())
+        within = path.relative_to(folder)
+        ids.append((within if within.name else Path(path.name)).with_suffix("").as_posix())
     return ids
 
 

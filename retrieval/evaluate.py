@@ -120,10 +120,13 @@ def main(
         measured = evaluate(vectors, labels)
         if not any(key != CATEGORY for key in measured):
             fail(f"{vectors}: holds no attribute but the category")
+        mean = mean_map(measured)
         if as_json:
-            print(json.dumps({"attributes": as_json_figures(measured), "mean_map": mean_map(measured)}))
+            print(
+                json.dumps({"attributes": as_json_figures(measured), "mean_map": mean if np.isfinite(mean) else None})
+            )
         else:
-            print_figures(measured, f"mean without {CATEGORY}", mean_map(measured))
+            print_figures(measured, f"mean without {CATEGORY}", mean)
 
 
 if __name__ == "__main__":

@@ -77,8 +77,7 @@ def remove_command(
 ) -> None:
     """Remove items from a catalogue; their photo files stay where they are."""
     with one_line_errors():
-        unknown = remove_items(items, catalog)
-        drop_thumbnails(catalog, [photo.path for photo in open_catalog(catalog).known_photos()])
+        unknown = remove_items(items, catalog, then=drop_thumbnails)
         say(f"{catalog}: removed {len(items) - len(unknown)} items")
         if unknown:
             fail(f"{catalog}: there is no item {', '.join(repr(item) for item in unknown)}")

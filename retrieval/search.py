@@ -32,6 +32,7 @@ class Garment:
 
     `rows`: (M, D) float32, one a photo. `values` and `confidences` have an entry an attribute. `item` is the id if it
     is one of the catalogue's, `photo` its picture or file. `by_people`: the attributes whose values people gave.
+    `model`: the fingerprint of the weights that saw it.
     """
 
     rows: NDArray[np.float32]
@@ -40,6 +41,7 @@ class Garment:
     item: str | None = None
     photo: Image.Image | Path | None = None
     by_people: frozenset[str] = frozenset()
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,8 @@ class SearchService:
                 raise SearchError(f"--by {key}={weight}: a weight is a number above 0")
         where = self.condition(query.where)
         garment = self._garment(query)
+        if garment.model != self.catalog.model.fingerprint:
+            raise SearchError("the catalogue was built with other weights since; give the photo again")
         rows = garment.rows.copy()
         for key, value in query.change.items():
             self.schema[key].value_index(value)
@@ -129,7 +133,7 @@ class SearchService:
         known = self.catalog.values_of(key)
         sure = {name: confidence for name, (_, confidence, _) in known.items()}
         by_people = frozenset(name for name, (_, _, of_people) in known.items() if of_people)
-        return Garment(rows, values, sure, key, Path(path), by_people)
+        return Garment(rows, values, sure, key, Path(path), by_people, self.catalog.model.fingerprint)
 
     def item_without_cut_out(self, key: str) -> Garment:
         """An item as the network sees all of its photo; what people said of it stands.
@@ -154,6 +158,7 @@ class SearchService:
             {key: of_key[0] for key, of_key in seen.values.items()},
             {key: float(of_key[0]) for key, of_key in seen.confidences.items()},
             photo=photo,
+            model=self.embedder().fingerprint,
         )
 
     def cut(self, photo: Image.Image, keep: Matte | None = None, drop: Matte | None = None) -> "Cutting":

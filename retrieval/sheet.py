@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from index.catalog import Hit
 from matting import PhotoError, read_photo
+from matting.console import printable
 
 CARD = (156, 208)  # a photo's place, pixels
 GAP = 14
@@ -131,7 +132,7 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
         )
         lines = [(f"{number + 1}   {hit.score:.2f}", INK)]
         if paper.with_ids:
-            lines.append((hit.id, FAINT))
+            lines.append((printable(hit.id), FAINT))
         for key in row.attributes:
             value = hit.attributes[key].value
             lines.append((_line(words, key, value), SAME if value == row.wanted.get(key, "") else OTHER))

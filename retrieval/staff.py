@@ -127,7 +127,7 @@ def all_corrections(service: SearchService) -> list[StoredCorrection]:
 def state(service: SearchService) -> tuple[str, int, int]:
     """Changes with every build, correction and undoing: what was counted before no longer holds."""
     manifest = service.catalog.manifest
-    return manifest.built if manifest else "", *corrections.state(service.catalog.engine)
+    return str(manifest.generation) if manifest else "", *corrections.state(service.catalog.engine)
 
 
 def labels_csv(service: SearchService) -> str:

@@ -79,6 +79,15 @@ def thumbnail_square(catalog: Path, photo: str, cut_out: bool, size: int) -> NDA
     return cut_square(small.convert("RGB"), matte, size)
 
 
+def move_thumbnails(catalog: Path, photo: str, to: str) -> None:
+    """Let the small pictures of a photo be those of a path where it lies now."""
+    for cut_out in (False, True):
+        old, new = thumbnail_file(catalog, photo, cut_out), thumbnail_file(catalog, to, cut_out)
+        if old.exists():
+            new.parent.mkdir(parents=True, exist_ok=True)
+            old.replace(new)
+
+
 def drop_thumbnails(catalog: Path, keep: Iterable[str]) -> None:
     """Delete the small pictures of all photos but these."""
     kept = {thumbnail_file(catalog, photo, cut_out) for photo in keep for cut_out in (False, True)}

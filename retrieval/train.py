@@ -7,6 +7,7 @@ the labels, and stands in where there is none. A run can be stopped at any time 
 same, when started again.
 """
 
+import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -18,9 +19,9 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from matting import find_by_name
-from matting.console import fail
-from matting.cut import CutOptions, cut_files
+from matting import PhotoError, find_by_name
+from matting.console import fail, warn
+from matting.cut import CutOptions, cut_file, write_png
 from matting.device import choose_device, keep_freed_memory
 from matting.matter import Matter
 from matting.training import (
@@ -274,7 +275,11 @@ def train(
     network.to(device).to(memory_format=torch.channels_last)
     state = start_training(network, config, max(1, config.epochs * batches))
     checkpoint = run / "checkpoint.pt"
-    settings = {"training": asdict(config), "network": asdict(network.config)}
+    settings = {
+        "training": asdict(config),
+        "network": asdict(network.config),
+        "data": _digest(taught.ids, schema.to_json(), *known.values(), *network.state_dict().values()),
+    }
     if checkpoint.exists():
         load_checkpoint(state, settings, checkpoint)
         print(f"going on at step {state.step} of {config.epochs * batches}")
@@ -326,6 +331,15 @@ def train(
     return Model(state.average, schema, config.size, temperatures, notes, cut_outs=mattes is not None)
 
 
+def _digest(*parts: object) -> str:
+    """What tells a run's labels, attributes and starting weights from others."""
+    digest = hashlib.sha256()
+    for part in parts:
+        array = part.detach().cpu().numpy() if isinstance(part, Tensor) else part
+        digest.update(array.tobytes() if isinstance(array, np.ndarray) else repr(array).encode())
+    return digest.hexdigest()
+
+
 def adapt(
     labelled: LabelledPhotos,
     wanted: Schema,
@@ -356,7 +370,7 @@ def adapt(
         raise TrainError("--adapt: the network has all attributes of --schema already, with the same values")
     if mattes is None and model.cut_outs:
         mattes = run / "mattes"
-        cut_files(labelled.paths, mattes, Matter.load(), CutOptions(alpha=True))
+        _cut_photos(labelled, mattes, Matter.load(device=device.type))
     count = len(labelled.ids)
     nothing = {key: np.zeros((count, len(schema[key].values) + 1), np.float32) for key in schema.keys}
     targets = {key: labelled.targets[key] if index in new else nothing[key] for index, key in enumerate(schema.keys)}
@@ -377,6 +391,20 @@ def adapt(
         adapted_from=fingerprint(known),
         kept=tuple(same),
     )
+
+
+def _cut_photos(labelled: LabelledPhotos, mattes: Path, matter: Matter) -> None:
+    """Write the mattes of photos under their ids, as far as they are not there."""
+    with training_progress() as progress:
+        task = progress.add_task("cutting photos out", total=len(labelled.ids))
+        for id_, path in zip(labelled.ids, labelled.paths, strict=True):
+            target = mattes / f"{id_}.png"
+            if not target.exists():
+                try:
+                    write_png(cut_file(path, matter, CutOptions(alpha=True)), target)
+                except PhotoError as error:
+                    warn(f"{path}: {error}; it is left grey")
+            progress.advance(task)
 
 
 def _read_squares(labelled: LabelledPhotos, run: Path, mattes: Path | None) -> Squares:

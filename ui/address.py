@@ -152,7 +152,7 @@ def decode_garment(text: str, schema: Schema, blocks: dict[str, int], fingerprin
         known = schema[key].values
         values[key] = known[value] if value < len(known) else ""
         confidences[key] = packed[length + attributes + position] / 255
-    return Garment(row[None], values, confidences)
+    return Garment(row[None], values, confidences, model=fingerprint)
 
 
 def _number(text: str, otherwise: float) -> float:

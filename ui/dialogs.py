@@ -107,7 +107,7 @@ def compare(page: Page, answer: Answer, seen: Garment) -> None:
         if len(answer.hits) > AT_ONCE:
             st.caption(texts("selection.compare_hint", count=AT_ONCE))
         st.html(_comparison(page, answer, hits, seen))
-        legend = (texts(f"selection.{key}") for key in ("same", "differ", "likeness"))
+        legend = (texts("selection.same"), texts("selection.differ"), texts("selection.likeness"))
         st.caption("  ·  ".join(legend))
 
     open_dialog(page, texts("selection.compare"), draw, "large")

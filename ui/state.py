@@ -191,10 +191,11 @@ def garment(page: Page) -> Garment | None:
         return page.service.item(now.item)
     if now.seen is None:
         return None
-    photo = own_photo(page)
+    photo, model = own_photo(page), page.service.catalog.model
     if photo is not None:
+        if photo.garment.model != model.fingerprint:  # the catalogue was built with other weights since
+            photo.garment = page.service.look_at(photo.used, photo.searched_by())
         return photo.garment
-    model = page.service.catalog.model
     return decode_garment(now.seen, page.service.schema, model.blocks, model.fingerprint)
 
 

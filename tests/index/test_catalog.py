@@ -174,6 +174,41 @@ def test_photos_embedded_again_replace_the_old_ones_only_when_finished(folder: P
     assert open_catalog(folder).info()["waiting"] == 0
 
 
+def test_a_stopped_build_with_other_weights_goes_on_after_others_have_written(folder: Path) -> None:
+    other = ModelInfo("model-2", MODEL.blocks, MODEL.prototypes, "")
+    with write_catalog(folder) as catalog:
+        catalog.store([photo(f"i{n}", 1 - n / 50, 0) for n in range(30)], other.fingerprint)
+        assert {known.model for known in catalog.known_photos()} == {MODEL.fingerprint}
+    with write_catalog(folder) as catalog:  # an upload, meanwhile
+        catalog.store([photo("new", 0.5, 0)], MODEL.fingerprint)
+        catalog.finish(MODEL)
+    assert open_catalog(folder).info()["items"] == 51
+    assert sum(open_catalog(folder).info()["values"]["shape"].values()) == 51
+    with write_catalog(folder) as catalog:
+        assert sum(known.model == "model-2" for known in catalog.known_photos("model-2")) == 30
+
+
+def test_a_database_restored_from_a_backup_is_not_searched_by_a_later_index(folder: Path) -> None:
+    backup = (folder / "catalog.db").read_bytes()
+    with write_catalog(folder) as catalog:
+        catalog.store([photo(f"lost{n}", 0.1, 0) for n in range(5)], MODEL.fingerprint)
+        catalog.finish(MODEL)
+    (folder / "catalog.db").write_bytes(backup)
+    with write_catalog(folder) as catalog:
+        catalog.store([photo(f"later{n}", 3 + n / 10, 0) for n in range(5)], MODEL.fingerprint)
+        catalog.finish(MODEL)
+    assert found(open_catalog(folder), 3.2, 0, shape=1)[0] == "later2"
+    assert found(open_catalog(folder), 0.1, 0, shape=1)[0] == "i5"
+
+
+def test_a_catalogue_keeps_its_database(folder: Path, tmp_path: Path) -> None:
+    with (
+        pytest.raises(CatalogError, match="has a database already"),
+        write_catalog(folder, f"sqlite:///{tmp_path / 'other.db'}"),
+    ):
+        pass
+
+
 @pytest.mark.parametrize("damage", ["missing", "short", "garbled"])
 def test_a_damaged_index_is_made_anew(folder: Path, damage: str) -> None:
     before = found(open_catalog(folder), 0.5, 0, shape=1)

@@ -93,6 +93,13 @@ def test_metrics_have_the_published_units() -> None:
     assert metrics.connectivity_error(alpha, true) == pytest.approx(0.4)
 
 
+def test_gradient_error_is_in_the_published_unit() -> None:
+    """Seen through two filters of unit norm, a single pixel has squares that sum up to 2; the unit is a thousand."""
+    alpha = np.zeros((30, 30), np.float32)
+    alpha[15, 15] = 1
+    assert metrics.gradient_error(alpha, np.zeros_like(alpha)) == pytest.approx(0.002)
+
+
 def test_connectivity_finds_islands_that_a_sum_does_not() -> None:
     true = square()
     near, far = true.copy(), true.copy()

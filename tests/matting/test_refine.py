@@ -55,3 +55,13 @@ def test_lesser_parts_go_with_their_edge_and_a_second_shoe_stays() -> None:
     touched[12, 85] = True
     assert (without_lesser_parts(alpha, touched) == alpha).all()
     assert (without_lesser_parts(alpha[:, :70]) == alpha[:, :70]).all()
+
+
+def test_a_part_that_only_a_dropped_stroke_cuts_off_stays() -> None:
+    alpha = np.zeros((60, 100), np.float32)
+    alpha[10:50, 5:60] = 1  # a body
+    alpha[20:30, 64:80] = 1  # its sleeve
+    stroke = np.zeros((60, 100), bool)
+    stroke[15:35, 60:64] = True
+    assert (without_lesser_parts(alpha, dropped=stroke) == alpha).all()
+    assert (without_lesser_parts(alpha)[:, 64:] == 0).all()

@@ -16,6 +16,7 @@ from retrieval.build import build
 from retrieval.data import LabelledPhotos, read_labels
 from retrieval.embedder import Embedder
 from retrieval.network import RegionPatchNet
+from retrieval.thumbnails import thumbnail_file
 from retrieval.train import TrainConfig, TrainError, adapt
 from retrieval.trunks import new_network
 from retrieval.weights import Model, fingerprint, save_model
@@ -146,3 +147,45 @@ def test_other_weights_lose_no_photo(model: Model, some_photos: Path, tmp_path: 
     assert open_catalog(catalog).model.fingerprint == other.fingerprint
     assert open_catalog(catalog).item(second.stem)
     assert build([first], catalog, one, prune=True).items == 5
+
+
+def test_photos_that_were_moved_are_not_doubled_by_other_weights(
+    model: Model, some_photos: Path, tmp_path: Path
+) -> None:
+    save_model(replace(model, cut_outs=True), tmp_path / "one")
+    save_model(model, tmp_path / "other")
+    catalog = tmp_path / "catalog"
+    build([some_photos], catalog, Embedder.load(tmp_path / "one", device="cpu"))
+    moved = some_photos.rename(tmp_path / "moved")
+    report = build([moved], catalog, Embedder.load(tmp_path / "other", device="cpu"))
+    assert (report.embedded, report.items, report.remarks) == (6, 6, [])
+    photos = open_catalog(catalog).known_photos()
+    assert {Path(photo.path).parent for photo in photos} == {moved}
+    # Their small pictures went along.
+    assert all(thumbnail_file(catalog, photo.path, cut_out=True).is_file() for photo in photos)
+
+
+def test_mattes_for_adapting_are_found_in_subfolders(
+    model: Model, wanted: Schema, some_photos: Path, tmp_path: Path
+) -> None:
+    save_model(replace(model, cut_outs=True), tmp_path / "before")
+    within = tmp_path / "tree" / "sku"
+    within.parent.mkdir()
+    some_photos.rename(within)
+    rows = [f"sku/{photo.stem},feet" for photo in within.iterdir()]
+    (tmp_path / "mine.csv").write_text("\n".join(["id,wearer", *rows]))
+    labelled = read_labels(tmp_path / "tree", tmp_path / "mine.csv", wanted)
+    adapted = adapt(labelled, wanted, tmp_path / "before", replace(CONFIG, batch=4), tmp_path / "run", CPU)
+    assert adapted is not None
+    squares = np.load(next((tmp_path / "run").glob("squares-*.npy")))
+    assert (squares[0] != squares[1]).any(axis=(1, 2, 3)).all()  # each was cut out
+
+
+def test_a_run_of_other_labels_is_not_gone_on_with(
+    model: Model, wanted: Schema, labelled: LabelledPhotos, tmp_path: Path
+) -> None:
+    save_model(model, tmp_path / "before")
+    assert adapt(labelled, wanted, tmp_path / "before", CONFIG, tmp_path / "run", CPU)
+    corrected = {key: target[:, ::-1].copy() for key, target in labelled.targets.items()}
+    with pytest.raises(TrainError, match="other settings or data"):
+        adapt(replace(labelled, targets=corrected), wanted, tmp_path / "before", CONFIG, tmp_path / "run", CPU)
