@@ -1,6 +1,8 @@
 """Weights files: safetensors, with everything needed to use them in the header."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -51,9 +53,20 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     Raises WeightsError, with one line that names the file, if it is missing, damaged or of another format.
     """
     header, tensors = read_weights(path, FORMAT)
-    network = MattingNetwork(MattingConfig(**json.loads(header["network"])))
-    network.load_state_dict(tensors)
-    return Model(network.eval(), tuple(json.loads(header["classes"])), int(header["size"]), json.loads(header["notes"]))
+    with of_this_version(path):
+        network = MattingNetwork(MattingConfig(**json.loads(header["network"])))
+        network.load_state_dict(tensors)
+        classes = tuple(json.loads(header["classes"]))
+        return Model(network.eval(), classes, int(header["size"]), json.loads(header["notes"]))
+
+
+@contextmanager
+def of_this_version(path: Path) -> Iterator[None]:
+    """Turn what goes wrong with a header or tensors that do not fit into WeightsError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: damaged, or written by another version of erimoto") from error
 
 
 def write_weights(network: nn.Module, header: dict[str, str], path: Path) -> None:

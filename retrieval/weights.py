@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from matting.weights import read_weights, write_weights
+from matting.weights import of_this_version, read_weights, write_weights
 from retrieval.attributes import Schema
 from retrieval.network import NetworkConfig, RegionPatchNet
 
@@ -54,19 +54,20 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     Raises WeightsError, with one line that names the file, if it is missing, damaged or of another format.
     """
     header, tensors = read_weights(path, FORMAT)
-    fields = json.loads(header["network"])
-    network = RegionPatchNet(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
-    network.load_state_dict(tensors)
-    return Model(
-        network.eval(),
-        Schema.from_json(header["schema"]),
-        int(header["size"]),
-        tuple(json.loads(header["temperatures"])),
-        json.loads(header["notes"]),
-        json.loads(header.get("cut_outs", "false")),
-        header.get("adapted_from", ""),
-        tuple(json.loads(header.get("kept", "[]"))),
-    )
+    with of_this_version(path):
+        fields = json.loads(header["network"])
+        network = RegionPatchNet(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
+        network.load_state_dict(tensors)
+        return Model(
+            network.eval(),
+            Schema.from_json(header["schema"]),
+            int(header["size"]),
+            tuple(json.loads(header["temperatures"])),
+            json.loads(header["notes"]),
+            json.loads(header.get("cut_outs", "false")),
+            header.get("adapted_from", ""),
+            tuple(json.loads(header.get("kept", "[]"))),
+        )
 
 
 def fingerprint(path: Path) -> str:

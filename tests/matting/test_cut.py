@@ -111,6 +111,21 @@ def test_corrections_are_obeyed(matter: Matter, photo: Path) -> None:
 
 
 @pytest.mark.parametrize("closed_form", [False, True])
+def test_corrections_hold_with_closed_form_matting_and_where_nothing_else_is_left(matter: Matter, photo: Path) -> None:
+    picture = read_photo(photo).resize((600, 800))
+    inside = np.zeros((800, 600), np.float32)
+    inside[10:20, 10:20] = 1  # far from the product, and tiny
+    assert (matter.cut(picture, keep=inside, closed_form=True).alpha[10:20, 10:20] == 1).all()
+    outside = np.ones((800, 600), np.float32)
+    outside[10:20, 10:20] = 0
+    cutting = matter.cut(picture, keep=inside, drop=outside)
+    assert cutting.product_found
+    assert cutting.alpha.sum() == 100
+    nothing = matter.cut(picture, drop=outside)
+    assert not nothing.product_found
+    assert nothing.alpha.sum() == 100
+
+
 def test_a_coarse_mask_is_refined(matter: Matter, photo: Path, true_alpha: np.ndarray, closed_form: bool) -> None:
     """From a mask of rough blocks, by M-Net and by closed-form matting, to an edge that follows the product."""
     picture = read_photo(photo)
