@@ -110,7 +110,6 @@ def test_corrections_are_obeyed(matter: Matter, photo: Path) -> None:
     assert (matte[picture.height // 2 :] == 0).all()
 
 
-@pytest.mark.parametrize("closed_form", [False, True])
 def test_corrections_hold_with_closed_form_matting_and_where_nothing_else_is_left(matter: Matter, photo: Path) -> None:
     picture = read_photo(photo).resize((600, 800))
     inside = np.zeros((800, 600), np.float32)
@@ -126,6 +125,7 @@ def test_corrections_hold_with_closed_form_matting_and_where_nothing_else_is_lef
     assert nothing.alpha.sum() == 100
 
 
+@pytest.mark.parametrize("closed_form", [False, True])
 def test_a_coarse_mask_is_refined(matter: Matter, photo: Path, true_alpha: np.ndarray, closed_form: bool) -> None:
     """From a mask of rough blocks, by M-Net and by closed-form matting, to an edge that follows the product."""
     picture = read_photo(photo)
