@@ -8,7 +8,15 @@ import pytest
 import torch
 from PIL import Image
 
-from matting.data import LayerCache, TrainingPhoto, find_floor, lay_sheet, make_example, read_training_photos
+from matting.data import (
+    LayerCache,
+    TrainingPhoto,
+    find_floor,
+    lay_sheet,
+    make_example,
+    read_training_photos,
+    sample,
+)
 from matting.pretrain import PretrainBatches, make_patch_example
 from matting.tables import TableError
 from matting.train import Batches, TrainConfig
@@ -79,9 +87,9 @@ def test_the_largest_floor_is_found() -> None:
 def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: LayerCache) -> None:
     """What is composed or photographed is alpha F + (1 - alpha) B up to what the camera adds."""
     layers = cache.load(photos[0])
-    floor = cache.load(photos[1]).photo[:, :80, :80]
+    floors = [cache.load(photo).photo[:, :80, :80] for photo in photos[1:4]]
     for seed in range(12):
-        example = make_example(layers, [floor], 96, 64, np.random.default_rng(seed))
+        example = make_example(layers, floors, 96, 64, np.random.default_rng(seed))
         assert example.photo.shape == example.background.shape == (3, 96, 64)
         assert example.alpha.shape == (1, 96, 64)
         # Inside, the picture shows the foreground; the camera's noise and blur are small in the middle of an area.
@@ -89,6 +97,17 @@ def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: 
         if inside.sum() > 200:
             error = (example.photo - example.foreground).abs().mean(dim=0, keepdim=True)[inside]
             assert float(error.mean()) < 0.05
+
+
+def test_what_becomes_smaller_becomes_smooth() -> None:
+    """A fine check is grey where two of its pixels go into one, and itself where they do not."""
+    check = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).mul(255).byte()[None]
+    whole = torch.tensor([[[1.0, 0, 0], [0, 1, 0]]])
+    for side, spread in ((16, 0.0), (32, 0.5)):
+        grid = torch.nn.functional.affine_grid(whole, [1, 1, side, side], align_corners=False)
+        seen = sample(check, grid, "reflection")
+        assert float(seen.mean()) == pytest.approx(0.5)
+        assert float(seen.std(correction=0)) == pytest.approx(spread, abs=1e-3)
 
 
 def test_a_step_has_one_batch(photos: list[TrainingPhoto], cache: LayerCache) -> None:
