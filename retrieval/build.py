@@ -172,10 +172,11 @@ def _embed_new(
 ) -> None:
     """Embed the photos given that are not stored as they are on disk, and stored ones that other weights have seen."""
     model = embedder.fingerprint
-    found, rejected = _look_at(catalog.known_photos(model), places, paths, tables)
-    catalog.reject(rejected)
-    _note_moves(catalog, catalog.known_photos(model), found)
     known = catalog.known_photos(model)
+    found, rejected = _look_at(known, places, paths, tables)
+    catalog.reject(rejected)
+    if _note_moves(catalog, known, found):
+        known = catalog.known_photos(model)
     by_path = {photo.path: photo for photo in known}
     wanted = [
         photo
@@ -299,8 +300,9 @@ def _look_at(
     return found, rejected
 
 
-def _note_moves(catalog: Catalog, known: list[KnownPhoto], found: list[_Found]) -> None:
-    """Note which stored photos lie elsewhere now, or belong to another item."""
+def _note_moves(catalog: Catalog, known: list[KnownPhoto], found: list[_Found]) -> bool:
+    """Note which stored photos lie elsewhere now, or belong to another item; returns whether there are any."""
+    moved = False
     by_path = {photo.path: photo for photo in known}
     gone = {(photo.item, photo.size, photo.modified): photo for photo in known if not is_there(photo.path)}
     for photo in found:
@@ -308,6 +310,8 @@ def _note_moves(catalog: Catalog, known: list[KnownPhoto], found: list[_Found]) 
         if stored is not None and (stored.path, stored.item) != (photo.name, photo.item):
             catalog.move(stored.path, photo.item, photo.name)
             move_thumbnails(catalog.folder, stored.path, photo.name)
+            moved = True
+    return moved
 
 
 def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], tables: ItemTables) -> None:
