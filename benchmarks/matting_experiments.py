@@ -13,7 +13,7 @@ RUN/results.jsonl.
 import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -34,18 +34,6 @@ from matting.train import TrainConfig, new_network, train
 from matting.weights import Model
 
 SURE = 0.3  # of a pseudo-matte's pixels at most so many, for each of the product, may be unsure
-
-app = typer.Typer(help=__doc__, pretty_exceptions_enable=False)
-
-Photos = Annotated[Path, typer.Argument(help="folder of training photos")]
-Alphas = Annotated[Path, typer.Argument(help="folder of their mattes")]
-Labels = Annotated[Path, typer.Option(help="CSV: id, category, sender, split")]
-Grades = Annotated[Path, typer.Option(help="CSV: id, grade")]
-Run = Annotated[Path, typer.Option(help="folder for arrays, checkpoints and results")]
-Measured = Annotated[list[str], typer.Option(help="PHOTOS:ALPHAS, folders to measure on; may be given again")]
-Steps = Annotated[int, typer.Option(help="steps an arm")]
-Size = Annotated[int, typer.Option(help="longer side of the pictures")]
-Seed = Annotated[int, typer.Option()]
 
 
 @dataclass(frozen=True)
@@ -164,72 +152,54 @@ def shares(bench: Bench) -> tuple[int, int]:
     return round(len(bench.photos) / 10), round(len(bench.photos) / 20)
 
 
-@app.command("class-aware")
-def class_aware(
-    photos: Photos,
-    alphas: Alphas,
-    labels: Labels,
-    grades: Grades,
-    run: Run,
-    measure: Measured,
-    steps: Steps = 400,
-    size: Size = 256,
-    seed: Seed = 0,
-) -> None:
+def class_aware(bench: Bench) -> None:
     """Class features at 10:90 and 5:95 shares of matted and class-only photos (the paper's table 2)."""
-    config = TrainConfig(steps=steps, size=size, seed=seed)
-    bench = open_bench(photos, alphas, labels, grades, run, measure, config)
     for mattes in shares(bench):
         run_arm(bench, Arm("no class", mattes, class_aware=False))
         run_arm(bench, Arm("class from random", mattes, from_zero=False))
         run_arm(bench, Arm("class from zero", mattes))
-    print_table(run)
 
 
-@app.command("pseudo-mattes")
-def pseudo_mattes(
-    photos: Photos,
-    alphas: Alphas,
-    labels: Labels,
-    grades: Grades,
-    run: Run,
-    measure: Measured,
-    steps: Steps = 400,
-    size: Size = 256,
-    seed: Seed = 0,
-) -> None:
+def pseudo_mattes(bench: Bench) -> None:
     """The same shares, where the class-aware network has made mattes of the photos that have none."""
-    bench = open_bench(photos, alphas, labels, grades, run, measure, TrainConfig(steps=steps, size=size, seed=seed))
     for mattes in shares(bench):
         teacher = run_arm(bench, Arm("class from zero", mattes))
-        made = run / f"pseudo-{mattes}-{seed}"
+        made = bench.run / f"pseudo-{mattes}-{bench.config.seed}"
         make_pseudo_mattes(bench, teacher, mattes, made)
         run_arm(bench, Arm("class from zero, pseudo-mattes", mattes, pseudo_mattes=made))
         run_arm(bench, Arm("no class, pseudo-mattes", mattes, class_aware=False, pseudo_mattes=made))
-    print_table(run)
 
 
-@app.command("pretraining")
-def pretraining(
-    photos: Photos,
-    alphas: Alphas,
-    labels: Labels,
-    grades: Grades,
-    run: Run,
-    measure: Measured,
-    steps: Steps = 400,
-    size: Size = 256,
-    seed: Seed = 0,
-) -> None:
+def pretraining(bench: Bench) -> None:
     """With and without pre-training at 50, 200 and all mattes."""
-    config = TrainConfig(steps=steps, size=size, seed=seed)
-    bench = open_bench(photos, alphas, labels, grades, run, measure, config)
-    torch.manual_seed(seed)
-    start = pretrain(bench.photos, new_network(config, bench.classes), config, run / "start", choose_device("auto"))
+    config = bench.config
+    torch.manual_seed(config.seed)
+    network = new_network(config, bench.classes)
+    start = pretrain(bench.photos, network, config, bench.run / "start", choose_device("auto"))
     assert start is not None
     for mattes in (50, 200, sum(photo.matte is not None for photo in bench.photos)):
         run_arm(bench, Arm("from ImageNet", mattes))
         run_arm(bench, Arm("pre-trained", mattes, start=start))
+
+
+EXPERIMENTS = {"class-aware": class_aware, "pseudo-mattes": pseudo_mattes, "pretraining": pretraining}
+
+
+def main(
+    experiment: Annotated[Literal["class-aware", "pseudo-mattes", "pretraining"], typer.Argument()],
+    photos: Annotated[Path, typer.Argument(help="folder of training photos")],
+    alphas: Annotated[Path, typer.Argument(help="folder of their mattes")],
+    labels: Annotated[Path, typer.Option(help="CSV: id, category, sender, split")],
+    grades: Annotated[Path, typer.Option(help="CSV: id, grade")],
+    run: Annotated[Path, typer.Option(help="folder for arrays, checkpoints and results")],
+    measure: Annotated[list[str], typer.Option(help="PHOTOS:ALPHAS, folders to measure on; may be given again")],
+    steps: Annotated[int, typer.Option(help="steps an arm")] = 400,
+    size: Annotated[int, typer.Option(help="longer side of the pictures")] = 256,
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Train and measure an experiment's arms."""
+    config = TrainConfig(steps=steps, size=size, seed=seed)
+    EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config))
     print_table(run)
 
 
@@ -246,4 +216,4 @@ def print_table(run: Path) -> None:
 
 
 if __name__ == "__main__":
-    app()
+    typer.run(main)
