@@ -119,7 +119,7 @@ def run_row(
     matte_of = find_by_name(mattes)
     files = [matte_of.get(id_) for id_ in asked.ids] if row.mattes else None
     squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files)
-    looks, logits = run_network(network.eval(), squares.cut, config.size)
+    looks, logits = run_network(network.eval(), squares.cropped, config.size, config.surroundings)
     values = asked.values(schema)
     found = {}
     for index, key in enumerate(schema.keys):

@@ -1,4 +1,6 @@
-"""Which input size serves trained weights best? `python benchmarks/input_size.py WEIGHTS PHOTOS MATTES LABELS CACHE`.
+"""Which input serves trained weights best? `python benchmarks/input_size.py WEIGHTS PHOTOS MATTES LABELS CACHE`.
+
+Tries several sizes, and how much is left of a cut-out's surroundings.
 
 Measures MAP on the training senders that were held out while these weights were trained, so that the choice has seen
 neither their labels nor the dev split's.
@@ -17,11 +19,12 @@ from retrieval.data import load_squares, read_labels
 from retrieval.train import CACHE_SIZE, measure_held_out
 from retrieval.weights import load_model
 
-SIZES = (160, 192, 224, 256, 288)
+SIZES = (192, 224, 256, 288)
+SURROUNDINGS = (0.0, 0.15, 0.3, 0.5, 1.0)
 
 
 def main(weights: Path, photos: Path, mattes: Path, labels: Path, cache: Path) -> None:
-    """Print the MAP of each attribute of cut-outs at each size, one JSON object a line."""
+    """Print the MAP of each attribute of cut-outs, one JSON object a line."""
     model = load_model(weights)
     training = json.loads(model.notes["training"])
     labelled = read_labels(photos, labels, model.schema, "train")
@@ -29,11 +32,13 @@ def main(weights: Path, photos: Path, mattes: Path, labels: Path, cache: Path) -
     unseen = labelled.subset(np.flatnonzero(held_out))
     matte_of = find_by_name(mattes)
     files = [matte_of.get(id_) for id_ in unseen.ids]
-    squares = load_squares(unseen.paths, CACHE_SIZE, cache, mattes=files).cut
-    for size in SIZES:
-        measured = measure_held_out(model.network, squares, unseen, model.schema, size)
+    squares = load_squares(unseen.paths, CACHE_SIZE, cache, mattes=files).cropped
+    tried = [(size, model.surroundings) for size in SIZES] + [(model.size, share) for share in SURROUNDINGS]
+    for size, surroundings in tried:
+        measured = measure_held_out(model.network, squares, unseen, model.schema, size, surroundings)
         mean = float(np.mean([percent for key, percent in measured.items() if key != CATEGORY]))
-        print(json.dumps({"size": size, "mean": round(mean, 2)} | {key: round(of, 2) for key, of in measured.items()}))
+        shown = {"size": size, "surroundings": surroundings, "mean": mean} | measured
+        print(json.dumps({key: round(of, 2) for key, of in shown.items()}))
 
 
 if __name__ == "__main__":

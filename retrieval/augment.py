@@ -7,35 +7,40 @@ from torch import Tensor
 from torch.nn import functional
 
 from retrieval.data import MARGIN_GREY
-from retrieval.network import normalise
+from retrieval.network import fade, normalise
 
 
-def show(whole: Tensor, cut: Tensor, cut_outs: float, swapped: float, generator: torch.Generator) -> Tensor:
+def show(
+    whole: Tensor, cropped: Tensor, cut_outs: float, swapped: float, surroundings: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
     """Choose how each garment is shown: cut out, on another photo's floor, or in its whole photo.
 
     Args:
         whole: whole photos (B, 4, S, S), uint8, whose alpha is the matte.
-        cut: the same photos cut out, on grey.
+        cropped: the same photos' boxes of garments.
         cut_outs: the share shown cut out.
         swapped: the share laid on the floor of the photo before it in the batch.
+        surroundings: how much of them most cut-outs keep, in [0, 1]; others keep none of them, or any part.
         generator: source of all randomness, on the CPU.
 
     Returns:
-        (B, 4, S, S), uint8. Half of the whole photos are all opaque, as photos without a matte are.
+        (B, 4, S, S), uint8, and how much each keeps of its surroundings, (B,) in [0, 1]. Half of the whole photos are
+        all opaque, as photos without a matte are.
     """
-    draw = torch.rand(len(whole), generator=generator).to(whole.device)
-    shown = torch.where((draw > 1 - cut_outs)[:, None, None, None], cut, whole)
-    moved = torch.nonzero((draw > 1 - cut_outs - swapped) & (draw <= 1 - cut_outs))[:, 0]
-    shown[moved] = lay_on(cut[moved], floors(whole[moved - 1]))
+    draw, kind, part = torch.rand(3, len(whole), generator=generator).to(whole.device)
+    kept = torch.where(kind < 0.5, surroundings, torch.where(kind < 0.75, 0, part)) * (surroundings > 0)
+    is_cut = draw > 1 - cut_outs
+    shown = torch.where(is_cut[:, None, None, None], cropped, whole)
+    moved = torch.nonzero((draw > 1 - cut_outs - swapped) & ~is_cut)[:, 0]
+    shown[moved] = lay_on(cropped[moved], floors(whole[moved - 1]))
     shown[draw < (1 - cut_outs - swapped) / 2, 3] = 255
-    return shown
+    return shown, torch.where(is_cut, kept, 1)
 
 
-def lay_on(cut: Tensor, floor: Tensor) -> Tensor:
-    """Lay cut-outs on grey (B, 4, S, S) on floors (B, 3, S, S); their alpha stays. uint8 in and out."""
-    behind = 1 - cut[:, 3:].float() / 255
-    colours = (cut[:, :3] + (floor.float() - MARGIN_GREY) * behind).round().clamp(0, 255)
-    return torch.cat([colours.to(torch.uint8), cut[:, 3:]], dim=1)
+def lay_on(squares: Tensor, floor: Tensor) -> Tensor:
+    """Lay the garments of squares (B, 4, S, S) on floors (B, 3, S, S); alpha stays. uint8 in and out."""
+    colours = torch.lerp(floor.float(), squares[:, :3].float(), squares[:, 3:].float() / 255).round()
+    return torch.cat([colours.to(torch.uint8), squares[:, 3:]], dim=1)
 
 
 def floors(squares: Tensor) -> Tensor:
@@ -46,11 +51,12 @@ def floors(squares: Tensor) -> Tensor:
     return torch.where(around, squares[:, :3], mean.round().to(torch.uint8))
 
 
-def augment(squares: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def augment(squares: Tensor, kept: Tensor, size: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Move, turn, mirror, scale, light and partly cover photos as telephones and floors would.
 
     Args:
         squares: (B, 4, S, S), uint8.
+        kept: (B,), how much of its surroundings each keeps, in [0, 1].
         size: the side of the result.
         generator: source of all randomness, on the CPU.
 
@@ -60,8 +66,9 @@ def augment(squares: Tensor, size: int, generator: torch.Generator) -> tuple[Ten
     grid = random_grid(len(squares), size, generator).to(squares.device)
     together = torch.cat(normalise(squares), dim=1)
     moved = functional.grid_sample(together, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    photos = random_cover(random_light(moved[:, :3], generator), generator)
-    return photos.contiguous(memory_format=torch.channels_last), moved[:, 3:]
+    photos, foreground = random_light(moved[:, :3], generator), moved[:, 3:]
+    photos = random_cover(fade(photos, foreground, kept), generator)
+    return photos.contiguous(memory_format=torch.channels_last), foreground
 
 
 def random_grid(count: int, size: int, generator: torch.Generator) -> Tensor:

@@ -243,7 +243,10 @@ def _extensible(
 
 def _extend(catalog: Catalog, photos: list[KnownPhoto], embedder: Embedder) -> set[str]:
     """Store photos with the attributes that they lack; returns the paths of those whose small picture is there."""
-    squares = [thumbnail_square(catalog.folder, photo.path, embedder.cuts_out, embedder.size) for photo in photos]
+    squares = [
+        thumbnail_square(catalog.folder, photo.path, embedder.cuts_out, embedder.size, embedder.surroundings)
+        for photo in photos
+    ]
     there = [position for position, square in enumerate(squares) if square is not None]
     if not there:
         return set()

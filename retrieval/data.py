@@ -148,33 +148,39 @@ def letterbox(photo: Image.Image, size: int) -> NDArray[np.uint8]:
     return square
 
 
-def cut_square(photo: Image.Image, matte: Matte, size: int) -> NDArray[np.uint8]:
-    """The square (size, size, 4) of a photo's garment on grey, cropped to the garment's box and a margin.
+def cut_square(photo: Image.Image, matte: Matte, size: int, surroundings: float = 0.0) -> NDArray[np.uint8]:
+    """The square (size, size, 4) of a photo's garment, cropped to the garment's box and a margin.
 
-    The whole photo where the matte, (H, W) at the photo's size, holds nothing.
+    Args:
+        photo: mode "RGB", any size.
+        matte: (H, W) at the photo's size; where it holds nothing, the whole photo is shown.
+        size: the square's side in pixels.
+        surroundings: how much of them is left, in [0, 1]; at 0 the garment lies on grey.
     """
     box = garment_box(matte)
     if box is None:
         return letterbox(with_alpha(photo, None), size)
-    # Greyed before it is made smaller, so that no floor is left in the garment's edge.
-    colours = np.asarray(photo, np.float32) * matte[..., None] + MARGIN_GREY * (1 - matte[..., None])
-    on_grey = Image.fromarray(colours.round().astype(np.uint8))
-    return letterbox(with_alpha(on_grey, matte).crop(box), size)
+    # Faded before it is made smaller, so that no more of the floor is left in the garment's edge.
+    left = (surroundings + (1 - surroundings) * matte)[..., None]
+    colours = np.asarray(photo, np.float32) * left + MARGIN_GREY * (1 - left)
+    faded = Image.fromarray(colours.round().astype(np.uint8))
+    return letterbox(with_alpha(faded, matte).crop(box), size)
 
 
 @dataclass(frozen=True)
 class Squares:
     """Photos decoded and resized once: squares (N, S, S, 4), uint8, with the matte as alpha, opaque without one.
 
-    `whole` shows whole photos as they are, `cut` what `cut_square` makes of them, without a matte the whole photo.
+    `whole` shows whole photos as they are, `cropped` the garment's box with all that surrounds it, without a matte the
+    whole photo.
     """
 
     whole: NDArray[np.uint8]
-    cut: NDArray[np.uint8]
+    cropped: NDArray[np.uint8]
 
     def subset(self, rows: NDArray[np.bool_]) -> "Squares":
         """The squares where `rows` (N,) is True."""
-        return Squares(self.whole[rows], self.cut[rows])
+        return Squares(self.whole[rows], self.cropped[rows])
 
 
 def load_squares(
@@ -199,7 +205,7 @@ def load_squares(
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
     names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
-    file = cache / f"squares-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    file = cache / f"crops-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
@@ -210,12 +216,12 @@ def load_squares(
                 photo = read_photo(path, at_least=2 * size)
                 matte = None if matte_file is None else read_matte(matte_file, photo.size)
                 squares[0, number] = letterbox(with_alpha(photo, matte), size)
-                squares[1, number] = squares[0, number] if matte is None else cut_square(photo, matte, size)
+                squares[1, number] = squares[0, number] if matte is None else cut_square(photo, matte, size, 1.0)
             except PhotoError as error:
                 squares[:, number] = MARGIN_GREY
                 print(f"{path}: {error}; it is left grey")
             progress(number + 1)
         squares.flush()
         unfinished.replace(file)
-    whole, cut = np.load(file, mmap_mode="r")
-    return Squares(whole, cut)
+    whole, cropped = np.load(file, mmap_mode="r")
+    return Squares(whole, cropped)

@@ -49,6 +49,7 @@ class Embedder:
         self.adapted_from = model.adapted_from and model.adapted_from + cutting
         self.kept = model.kept
         self.matter = matter
+        self.surroundings = model.surroundings
         self._model = model
         self._network = model.network.to(device).to(memory_format=torch.channels_last)
         self._device = device
@@ -110,7 +111,7 @@ class Embedder:
 
         Args:
             photo: an RGB picture, or the file of one.
-            matte: (H, W) at the photo's size; if given, the photo is cropped to the garment and its background greyed.
+            matte: (H, W) at the photo's size; if given, the photo is cropped to the garment and its background faded.
                 Without one, a network that has learned from cut-outs has it made.
 
         Returns:
@@ -124,7 +125,9 @@ class Embedder:
         if matte is None:
             photo = self._as_seen(photo)
             matte = self.matte(photo)
-        return letterbox(with_alpha(photo, None), self.size) if matte is None else cut_square(photo, matte, self.size)
+        if matte is None:
+            return letterbox(with_alpha(photo, None), self.size)
+        return cut_square(photo, matte, self.size, self.surroundings)
 
     def matte(self, photo: Image.Image) -> Matte | None:
         """The matte (H, W) by which `prepare` cuts a photo out; None for a network that is shown whole photos."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import PhotoError, read_photo
-from retrieval.data import cut_square, letterbox
+from retrieval.data import cut_square, letterbox, with_alpha
 
 SIDE = 320  # pixels, the longer one
 FOLDER = "thumbnails"
@@ -66,17 +66,23 @@ def read_thumbnail(catalog: Path, photo: str, cut_out: bool = False) -> bytes | 
         return None
 
 
-def thumbnail_square(catalog: Path, photo: str, cut_out: bool, size: int) -> NDArray[np.uint8] | None:
-    """What the embedder would be shown of a photo, (size, size, 4), made from its small picture; None without one."""
+def thumbnail_square(
+    catalog: Path, photo: str, cut_out: bool, size: int, surroundings: float = 0.0
+) -> NDArray[np.uint8] | None:
+    """What the embedder would be shown of a photo, (size, size, 4), made from its small pictures; None without them.
+
+    `surroundings` is how much of them a cut-out keeps, as `cut_square` takes it.
+    """
     try:
-        with Image.open(thumbnail_file(catalog, photo, cut_out)) as file:
-            small = file.convert("RGBA")
+        with Image.open(thumbnail_file(catalog, photo)) as file:
+            whole = file.convert("RGB")
+        if not cut_out:
+            return letterbox(with_alpha(whole, None), size)
+        with Image.open(thumbnail_file(catalog, photo, cut_out=True)) as file:
+            matte = np.asarray(file.convert("RGBA").getchannel("A"), np.float32) / np.float32(255)
     except OSError:
         return None
-    if not cut_out:
-        return letterbox(small, size)
-    matte = np.asarray(small.getchannel("A"), np.float32) / np.float32(255)
-    return cut_square(small.convert("RGB"), matte, size)
+    return cut_square(whole, matte, size, surroundings)
 
 
 def move_thumbnails(catalog: Path, photo: str, to: str) -> None:

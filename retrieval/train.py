@@ -45,7 +45,7 @@ from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
 from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
 from retrieval.measure import fit_temperature, rank_other_senders
-from retrieval.network import RegionPatchNet, normalise
+from retrieval.network import RegionPatchNet, fade, normalise
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.vectors import attribute_vectors, probabilities
@@ -61,8 +61,9 @@ class TrainConfig:
     """How a network is trained; kept in the checkpoint and in the weights file.
 
     Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
-    another photo's floor. `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others
-    stay unmixed for the losses that compare photos. `taught` is the share of teachers' readings in a certain label.
+    another photo's floor; most cut-outs keep the share `surroundings` of theirs, which tells the colour of the light.
+    `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others stay unmixed for the
+    losses that compare photos. `taught` is the teachers' share, where there are any, of the values' loss.
     """
 
     trunk: str = PACKAGED_TRUNK
@@ -78,6 +79,7 @@ class TrainConfig:
     freeze_shallow: bool = True
     cut_outs: float = 0.7
     swapped: float = 0.15
+    surroundings: float = 0.3
     taught: float = 0.5
     held_out: float = 0.08
     seed: int = 0
@@ -127,7 +129,12 @@ def set_training_mode(network: RegionPatchNet) -> None:
 
 
 def train_step(
-    state: TrainState[RegionPatchNet], config: TrainConfig, photos: Tensor, foreground: Tensor, targets: list[Tensor]
+    state: TrainState[RegionPatchNet],
+    config: TrainConfig,
+    photos: Tensor,
+    foreground: Tensor,
+    targets: list[Tensor],
+    teachers: list[Model],
 ) -> float:
     """One step on a batch as `augment` gives it (B, 3, S, S), (B, 1, S, S); returns the loss.
 
@@ -149,6 +156,10 @@ def train_step(
     if mixed:
         others = [target[order.to(target.device)] for target in targets]
         loss = loss + (1 - share) * attributes_cross_entropy(seen.logits, others, config.smoothing)
+    if teachers:
+        readings = read_by_teachers(teachers, photos, foreground)
+        taught = attributes_cross_entropy(seen.logits, readings, smoothing=0)
+        loss = (1 - config.taught) * loss + config.taught * taught
     loss = config.losses.value * loss
     if not mixed:
         loss = loss + (2 if config.mixing > 0 else 1) * branch_losses(seen, targets, config.losses)
@@ -158,14 +169,15 @@ def train_step(
 
 @torch.inference_mode()
 def run_network(
-    network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
+    network: RegionPatchNet, squares: np.ndarray, size: int, surroundings: float = 1.0, batch: int = 32
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, resized to `size`."""
+    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, faded and resized to `size`."""
     device = next(network.parameters()).device
     looks, logits = [], []
     for start in range(0, len(squares), batch):
         of_batch = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
-        both = torch.cat(normalise(of_batch.permute(0, 3, 1, 2)), dim=1)
+        photos, foreground = normalise(of_batch.permute(0, 3, 1, 2))
+        both = torch.cat([fade(photos, foreground, surroundings), foreground], dim=1)
         both = nn.functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
         seen = network(both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:])
         looks.append(seen.look.float().cpu().numpy())
@@ -174,10 +186,15 @@ def run_network(
 
 
 def measure_held_out(
-    network: RegionPatchNet, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
+    network: RegionPatchNet,
+    squares: np.ndarray,
+    labelled: LabelledPhotos,
+    schema: Schema,
+    size: int,
+    surroundings: float,
 ) -> dict[str, float]:
-    """MAP in percent of each attribute on held-out photos."""
-    looks, logits = run_network(network, squares, size)
+    """MAP in percent of each attribute on held-out photos, shown as `run_network` shows squares."""
+    looks, logits = run_network(network, squares, size, surroundings)
     temperatures = fit_temperatures(logits, labelled, schema)
     values = labelled.values(schema)
     found = {}
@@ -206,33 +223,29 @@ def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema:
     return tuple(float(np.exp(of)) for of in drawn)
 
 
-def with_teachers(
-    targets: dict[str, np.ndarray], teachers: list[Model], squares: np.ndarray, share: float
-) -> dict[str, np.ndarray]:
-    """Targets into which teachers' readings are mixed.
+@torch.no_grad()
+def read_by_teachers(teachers: list[Model], photos: Tensor, foreground: Tensor) -> list[Tensor]:
+    """What teachers read in the very pictures that the network is shown, mixed ones too.
+
+    A teacher that reads the changed picture, not the photo that it may know by heart, tells what can be seen in it
+    (Beyer et al., "Knowledge distillation: A good teacher is patient and consistent", 2022).
 
     Args:
-        targets: for each attribute (N, V + 1), as `LabelledPhotos` holds them.
-        teachers: networks of the same attributes; the mean of their calibrated readings counts.
-        squares: the photos as the teachers are shown them (N, S, S, 4), uint8.
-        share: of the readings in a row that is known for certain; half as much more where it is doubtful, and all of
-            it where nothing is known.
+        teachers: networks of the same attributes.
+        photos, foreground: (B, 3, S, S) and (B, 1, S, S) as `augment` gives them.
 
     Returns:
-        The same form. A row known to be "does not apply" stays.
+        For each attribute (B, V + 1), the mean of their calibrated readings.
     """
-    readings = {key: np.zeros_like(target) for key, target in targets.items()}
+    each = []
     for teacher in teachers:
-        _, logits = run_network(teacher.network, squares, teacher.size)
-        for key, of_key, temperature in zip(targets, logits, teacher.temperatures, strict=True):
-            readings[key] += probabilities(of_key, temperature) / len(teachers)
-    mixed = {}
-    for key, target in targets.items():
-        surest = target.max(axis=1, keepdims=True)
-        of_reading = np.where(surest == 1, share, np.where(surest > 0, (1 + share) / 2, 1))
-        of_reading = np.where(target[:, -1:] == 1, 0, of_reading)
-        mixed[key] = (target * (1 - of_reading) + readings[key] * of_reading).astype(np.float32)
-    return mixed
+        with quickest_precision(photos.device):
+            maps = teacher.network.maps(photos)
+        seen = teacher.network.see([level.float() for level in maps], foreground)
+        each.append(
+            [(logits / of).softmax(dim=1) for logits, of in zip(seen.logits, teacher.temperatures, strict=True)]
+        )
+    return [torch.stack(of_attribute).mean(dim=0) for of_attribute in zip(*each, strict=True)]
 
 
 def train(
@@ -244,6 +257,7 @@ def train(
     device: torch.device,
     mattes: Path | None = None,
     teachers: list[Model] | None = None,
+    temperatures: tuple[float, ...] | None = None,
 ) -> Model | None:
     """Train a network, or go on with a run that was stopped.
 
@@ -255,7 +269,8 @@ def train(
         run: folder for the photos' arrays, the checkpoint and the log (`log.jsonl`, a line an epoch).
         device: where to train.
         mattes: folder of mattes named like the photos; photos are then shown cut out as well, and measured so.
-        teachers: networks trained before, of the same attributes, whose readings are mixed into the labels.
+        teachers: networks trained before, of the same attributes, from which it learns beside the labels.
+        temperatures: those of a network that is trained further; they are kept where no photos are held out.
 
     Returns:
         The averaged network with its temperatures, or None if the user stopped the run; it goes on when called again.
@@ -264,21 +279,21 @@ def train(
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
     squares = _read_squares(labelled, run, mattes)
     taught, unseen = labelled.subset(np.flatnonzero(~held_out)), labelled.subset(np.flatnonzero(held_out))
-    taught_squares, unseen_squares = squares.subset(~held_out), squares.cut[held_out]
-    known = taught.targets
-    if teachers:
-        known = with_teachers(known, teachers, taught_squares.cut, config.taught)
-    targets = [torch.from_numpy(known[key]) for key in schema.keys]
-    whole, cut = (torch.from_numpy(of).permute(0, 3, 1, 2) for of in (taught_squares.whole, taught_squares.cut))
+    taught_squares, unseen_squares = squares.subset(~held_out), squares.cropped[held_out]
+    targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
+    whole, cropped = (torch.from_numpy(of).permute(0, 3, 1, 2) for of in (taught_squares.whole, taught_squares.cropped))
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
-    network.to(device).to(memory_format=torch.channels_last)
+    teachers = teachers or []
+    weights = [of for one in (network, *(teacher.network for teacher in teachers)) for of in one.state_dict().values()]
+    for one in (network, *(teacher.network for teacher in teachers)):
+        one.to(device).to(memory_format=torch.channels_last)
     state = start_training(network, config, max(1, config.epochs * batches))
     checkpoint = run / "checkpoint.pt"
     settings = {
         "training": asdict(config),
         "network": asdict(network.config),
-        "data": _digest(taught.ids, schema.to_json(), *known.values(), *network.state_dict().values()),
+        "data": _digest(taught.ids, schema.to_json(), *taught.targets.values(), *weights),
     }
     if checkpoint.exists():
         load_checkpoint(state, settings, checkpoint)
@@ -295,14 +310,15 @@ def train(
             for batch in range(state.step - epoch * batches, batches):
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
-                shown = whole[rows].to(device)
+                shown, kept = whole[rows].to(device), torch.ones(len(rows), device=device)
                 if mattes is not None:
-                    shown = show(shown, cut[rows].to(device), config.cut_outs, config.swapped, random)
-                photos, foreground = augment(shown, size, random)
+                    boxes = cropped[rows].to(device)
+                    shown, kept = show(shown, boxes, config.cut_outs, config.swapped, config.surroundings, random)
+                photos, foreground = augment(shown, kept, size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
                 of_rows = [target[rows].to(device) for target in targets]
-                losses.append(train_step(state, config, photos, foreground, of_rows))
+                losses.append(train_step(state, config, photos, foreground, of_rows, teachers))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
@@ -317,18 +333,19 @@ def train(
                 "seconds": time.monotonic() - began,
             }
             if len(unseen.ids):
-                row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size)
+                row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size, config.surroundings)
             # JSON knows no nan, which an attribute has that nobody labelled.
             rounded = {key: round(value, 3) for key, value in row.items() if np.isfinite(value)}
             print(json.dumps(rounded), flush=True)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")
     state.average.to("cpu")
-    temperatures = (1.0,) * len(schema.keys)
     if len(unseen.ids):
-        temperatures = fit_temperatures(run_network(state.average, unseen_squares, config.size)[1], unseen, schema)
+        logits = run_network(state.average, unseen_squares, config.size, config.surroundings)[1]
+        temperatures = fit_temperatures(logits, unseen, schema)
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
-    return Model(state.average, schema, config.size, temperatures, notes, cut_outs=mattes is not None)
+    temperatures = temperatures or (1.0,) * len(schema.keys)
+    return Model(state.average, schema, config.size, temperatures, notes, mattes is not None, config.surroundings)
 
 
 def _digest(*parts: object) -> str:
@@ -376,7 +393,14 @@ def adapt(
     targets = {key: labelled.targets[key] if index in new else nothing[key] for index, key in enumerate(schema.keys)}
     network = extended_network(model, schema)
     teach_only(network, new)
-    still = replace(config, trunk=model.network.config.trunk, size=model.size, freeze_shallow=False, weight_decay=0)
+    still = replace(
+        config,
+        trunk=model.network.config.trunk,
+        size=model.size,
+        surroundings=model.surroundings,
+        freeze_shallow=False,
+        weight_decay=0,
+    )
     taught = train(replace(labelled, targets=targets), schema, network, still, run, device, mattes)
     if taught is None:
         return None
@@ -474,12 +498,14 @@ def main(
             known = start or SHIPPED_WEIGHTS
             _write(adapt(labelled, attributes, known, config, run, choose_device(device), mattes), out)
             return
+        temperatures = None
         if start is not None:
-            network = load_teacher(start, attributes).network
+            known_network = load_teacher(start, attributes)
+            network, temperatures = known_network.network, known_network.temperatures
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
         teachers = [load_teacher(path, attributes) for path in teacher or []]
-        model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers)
+        model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers, temperatures)
         _write(model, out)
 
 

@@ -18,7 +18,8 @@ class Model:
     """A trained network with what its vectors and logits mean.
 
     `size` is the side in pixels of the squares it reads. `temperatures` hold one number an attribute, by which logits
-    are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown them.
+    are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown
+    them; `surroundings`: how much of what lies around the garment it is shown then, in [0, 1].
     `adapted_from`: the fingerprint of the weights whose attributes `kept` it has left as they are, if there are such.
     """
 
@@ -28,6 +29,7 @@ class Model:
     temperatures: tuple[float, ...]
     notes: dict[str, str]
     cut_outs: bool = False
+    surroundings: float = 0.0
     adapted_from: str = ""
     kept: tuple[str, ...] = ()
 
@@ -42,6 +44,7 @@ def save_model(model: Model, path: Path) -> None:
         "temperatures": json.dumps(model.temperatures),
         "notes": json.dumps(model.notes, ensure_ascii=False),
         "cut_outs": json.dumps(model.cut_outs),
+        "surroundings": json.dumps(model.surroundings),
         "adapted_from": model.adapted_from,
         "kept": json.dumps(model.kept),
     }
@@ -65,6 +68,7 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
             tuple(json.loads(header["temperatures"])),
             json.loads(header["notes"]),
             json.loads(header.get("cut_outs", "false")),
+            json.loads(header.get("surroundings", "0.0")),
             header.get("adapted_from", ""),
             tuple(json.loads(header.get("kept", "[]"))),
         )

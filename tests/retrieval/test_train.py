@@ -21,11 +21,12 @@ from matting.weights import WeightsError
 from retrieval import train as train_module
 from retrieval.attributes import Schema, load_schema
 from retrieval.augment import augment, show
-from retrieval.data import LabelledPhotos, read_labels
+from retrieval.data import LabelledPhotos, load_squares, read_labels
 from retrieval.losses import value_cross_entropy
-from retrieval.network import NetworkConfig, RegionPatchNet
+from retrieval.network import NetworkConfig, RegionPatchNet, fade, normalise
 from retrieval.train import TrainConfig, TrainError, train
 from retrieval.trunks import new_network
+from retrieval.vectors import probabilities
 from retrieval.weights import SHIPPED_WEIGHTS, Model, load_model, save_model
 
 CPU = torch.device("cpu")
@@ -100,7 +101,7 @@ def test_cut_outs_are_shown_where_there_are_mattes(
 ) -> None:
     """Trained on cut-outs alone, the same photos on any floor teach the same; and the model knows that it did."""
     few = labelled.subset(np.arange(16))
-    few_steps = TrainConfig(epochs=1, batch=8, size=64, held_out=0.0, cut_outs=1.0)
+    few_steps = TrainConfig(epochs=1, batch=8, size=64, held_out=0.0, cut_outs=1.0, surroundings=0.0)
     moved = tmp_path / "moved"
     moved.mkdir()
     matte_of = find_by_name(samples / "alphas")
@@ -205,7 +206,9 @@ def test_whole_senders_are_held_out() -> None:
 
 def test_augmented_photos_are_repeatable_and_differ() -> None:
     squares = torch.randint(0, 256, (4, 4, 96, 96), dtype=torch.uint8)
-    first, again, other = (augment(squares, 64, torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2))
+    first, again, other = (
+        augment(squares, torch.ones(4), 64, torch.Generator().manual_seed(seed))[0] for seed in (1, 1, 2)
+    )
     assert first.shape == (4, 3, 64, 64)
     assert first.abs().max() <= 1.01
     assert torch.equal(first, again)
@@ -273,17 +276,37 @@ def test_larger_trunks_come_from_their_packages(number: int) -> None:
     assert any(torch.equal(network.trunk.blocks[0][0].conv_dw.weight, tensor) for tensor in last.values())
 
 
-def test_teachers_fill_in_what_labels_leave_open(schema: Schema) -> None:
-    """Certain labels keep their value on top, doubtful ones lean, unknown ones are read; "does not apply" stays."""
-    targets = {key: np.zeros((4, len(schema[key].values) + 1), np.float32) for key in schema.keys}
-    targets["sleeve"][:] = [[1, 0, 0, 0, 0], [0.5, 0.5, 0, 0, 0], [0, 0, 0, 0, 0], [0, 0, 0, 0, 1]]
-    squares = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 4), np.uint8)
-    teachers = [Model(fresh_network(schema).eval(), schema, 64, (1.0,) * 7, {})]
-    mixed = train_module.with_teachers(targets, teachers, squares, 0.4)["sleeve"]
-    assert np.allclose(mixed[:3].sum(axis=1), 1, atol=1e-5)
-    assert mixed[0, 0] > 0.6
-    assert mixed[2].min() > 0
-    assert (mixed[3] == targets["sleeve"][3]).all()
+def test_a_network_learns_what_its_teachers_read(labelled: LabelledPhotos, schema: Schema, tmp_path: Path) -> None:
+    """Without any label, it comes to read in photos what the shipped network reads in them."""
+    few = labelled.subset(np.arange(16))
+    unknown = {key: np.zeros_like(target) for key, target in few.targets.items()}
+    silent = LabelledPhotos(few.ids, few.paths, few.senders, unknown)
+    config = TrainConfig(epochs=8, batch=8, size=64, held_out=0.0, mixing=0.0)
+    teacher = load_model()
+    squares = load_squares(few.paths, 64, tmp_path).cropped
+    expected = train_module.run_network(load_model().network, squares, 64)[1]
+
+    def distance(model: Model | None) -> float:
+        assert model is not None
+        read = train_module.run_network(model.network, squares, 64)[1]
+        one, other = (
+            np.concatenate([probabilities(of, temperature) for of, temperature in zip(each, by, strict=True)], axis=1)
+            for each, by in ((read, model.temperatures), (expected, teacher.temperatures))
+        )
+        return float(np.abs(one - other).mean())
+
+    taught = train(silent, schema, fresh_network(schema), config, tmp_path / "taught", CPU, teachers=[teacher])
+    alone = train(silent, schema, fresh_network(schema), config, tmp_path / "alone", CPU)
+    assert distance(taught) < 0.8 * distance(alone)
+
+
+def test_temperatures_stay_where_nothing_is_held_out(labelled: LabelledPhotos, schema: Schema, tmp_path: Path) -> None:
+    known = load_model()
+    config = TrainConfig(epochs=1, batch=8, size=64, held_out=0.0)
+    few = labelled.subset(np.arange(8))
+    further = train(few, schema, known.network, config, tmp_path, CPU, temperatures=known.temperatures)
+    assert further is not None
+    assert further.temperatures == known.temperatures
 
 
 def test_garments_are_shown_on_other_floors() -> None:
@@ -293,16 +316,26 @@ def test_garments_are_shown_on_other_floors() -> None:
     squares[:, :3, 8:24, 8:24] = torch.tensor([250, 0, 0], dtype=torch.uint8).view(3, 1, 1)
     squares[:, 3, 8:24, 8:24] = 255
     random = torch.Generator().manual_seed(0)
-    cut_outs = torch.where(squares[:, 3:] > 0, squares, torch.tensor([127, 127, 127, 0]).view(4, 1, 1)).byte()
-    cut = show(squares, cut_outs, 1.0, 0.0, random)
-    assert (cut[:, :3, 0, 0] == 127).all()
-    moved = show(squares, cut_outs, 0.0, 1.0, random)
+    _, kept = show(squares, squares, 1.0, 0.0, 0.0, random)
+    assert kept.tolist() == [0, 0]
+    many = squares.repeat(32, 1, 1, 1)
+    cut, kept = show(many, many, 1.0, 0.0, 0.3, random)
+    assert torch.equal(cut, many)
+    shares = [round(share, 3) for share in kept.tolist()]
+    assert max(shares, key=shares.count) == 0.3
+    assert shares.count(0) > 0
+    assert len(set(shares)) > 4
+    photos, foreground = normalise(cut)
+    faded = fade(photos, foreground, kept)
+    assert torch.equal(faded[..., 9:23, 9:23], photos[..., 9:23, 9:23])
+    assert torch.allclose(faded[:, :, 0, 0], photos[:, :, 0, 0] * kept[:, None])
+    moved, kept = show(squares, squares, 0.0, 1.0, 0.3, random)
+    assert kept.tolist() == [1, 1]
     assert moved[0, :3, 0, 0].tolist() == [0, 0, 200]
     assert moved[1, :3, 0, 0].tolist() == [0, 200, 0]
-    for shown in (cut, moved):
-        assert (shown[:, 0, 9:23, 9:23] == 250).all()
-        assert torch.equal(shown[:, 3], squares[:, 3])
-    whole = show(squares, cut_outs, 0.0, 0.0, random)
+    assert (moved[:, 0, 9:23, 9:23] == 250).all()
+    assert torch.equal(moved[:, 3], squares[:, 3])
+    whole, _ = show(squares, squares, 0.0, 0.0, 0.3, random)
     assert torch.equal(whole[:, :3], squares[:, :3])
 
 
