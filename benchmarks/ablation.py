@@ -72,6 +72,7 @@ class Row:
     losses: LossWeights = ALL
     mattes: bool = True
     mixing: float = TrainConfig.mixing
+    surroundings: float = TrainConfig.surroundings
     trained: bool = True
     values: bool = True
 
@@ -88,6 +89,7 @@ ROWS = (
     Row("without background negatives", losses=LossWeights(background=0)),
     Row("without triplets", losses=LossWeights(region=0, patch=0, look=0)),
     Row("without matte", mattes=False),
+    Row("without surroundings", surroundings=0.0),
     Row("without values in the vectors", network=NetworkConfig((), look=16), values=False),
     Row("full"),
 )
@@ -106,20 +108,26 @@ def run_row(
     torch.manual_seed(config.seed)
     network = row.kind(replace(row.network, value_counts=tuple(len(one.values) for one in schema.attributes)))
     load_packaged_trunk(network.trunk)
-    own = replace(config, losses=row.losses, mixing=row.mixing)
+    own = replace(config, losses=row.losses, mixing=row.mixing, surroundings=row.surroundings)
     temperatures: tuple[float, ...] = (1.0,) * len(schema.keys)
+    matte_of = find_by_name(mattes)
+
+    def files(photos: LabelledPhotos) -> list[Path | None] | None:
+        return [matte_of.get(id_) for id_ in photos.ids] if row.mattes else None
+
     if row.trained:
         run = folder / f"{row.name.replace(' ', '-').replace(',', '')}-{config.seed}"
+        run.mkdir(exist_ok=True)
+        load_squares(taught.paths, CACHE_SIZE, folder, mattes=files(taught))  # once for all rows
+        for file in folder.glob("crops-*"):
+            if not (run / file.name).exists():
+                (run / file.name).symlink_to(file.resolve())
         model = train(taught, schema, network, own, run, choose_device("auto"), mattes if row.mattes else None)
         if model is None:
             raise typer.Exit(1)
         network, temperatures = model.network, model.temperatures
-        for file in run.glob("squares-*"):
-            file.unlink()
-    matte_of = find_by_name(mattes)
-    files = [matte_of.get(id_) for id_ in asked.ids] if row.mattes else None
-    squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files)
-    looks, logits = run_network(network.eval(), squares.cropped, config.size, config.surroundings)
+    squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files(asked)).cropped
+    looks, logits = run_network(network.eval(), squares, own.size, own.surroundings)
     values = asked.values(schema)
     found = {}
     for index, key in enumerate(schema.keys):
