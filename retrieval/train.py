@@ -79,7 +79,7 @@ class TrainConfig:
     freeze_shallow: bool = True
     cut_outs: float = 0.7
     swapped: float = 0.15
-    surroundings: float = 0.3
+    surroundings: float = 0.15
     taught: float = 0.5
     held_out: float = 0.08
     seed: int = 0
@@ -466,6 +466,9 @@ def main(
     size: Annotated[int, typer.Option(min=64, max=CACHE_SIZE, help="side of the squares in pixels")] = TrainConfig.size,
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate of the heads")] = TrainConfig.rate,
     trunk_rate: Annotated[float, typer.Option(min=0, help="the same of the trunk")] = TrainConfig.trunk_rate,
+    surroundings: Annotated[
+        float, typer.Option(min=0, max=1, help="how much of what surrounds them cut-outs keep")
+    ] = TrainConfig.surroundings,
     freeze_shallow: Annotated[bool, typer.Option(help="keep the trunk's shallow part as it is")] = True,
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos for calibration")] = 0.08,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
@@ -479,6 +482,7 @@ def main(
         size=size,
         rate=rate,
         trunk_rate=trunk_rate,
+        surroundings=surroundings,
         freeze_shallow=freeze_shallow,
         held_out=held_out,
         seed=seed,

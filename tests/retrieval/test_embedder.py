@@ -1,5 +1,6 @@
 """The embedder as other programs use it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ from PIL import Image
 
 from matting import read_photo
 from retrieval.embedder import Embedder
+from retrieval.thumbnails import save_thumbnails, thumbnail_square
+from retrieval.weights import load_model, save_model
 
 
 @pytest.fixture
@@ -42,6 +45,28 @@ def test_with_a_matte_the_background_does_not_matter(
     assert min(of_key[0] @ of_key[1] for of_key in without.vectors.values()) < 0.98
     empty = embedder.embed([photo], [np.zeros_like(matte)])
     assert np.allclose(empty.vectors["collar"], shown_whole.embed([photo]).vectors["collar"], atol=1e-4)
+
+
+def test_a_cut_out_keeps_the_share_of_its_surroundings_that_was_learned(
+    garment: tuple[Image.Image, np.ndarray], tmp_path: Path
+) -> None:
+    photo, matte = garment
+    shown = []
+    for surroundings in (0.0, 0.3, 1.0):
+        save_model(replace(load_model(), surroundings=surroundings), tmp_path / "weights")
+        square = Embedder.load(tmp_path / "weights", device="cpu").prepare(photo, matte)
+        save_thumbnails(tmp_path, ["a"], [photo], [matte])
+        again = thumbnail_square(tmp_path, "a", True, len(square), surroundings)
+        assert again is not None
+        assert np.abs(again.astype(int) - square).mean() < 4
+        shown.append(square[..., :3].astype(int) - 127)
+    around = square[..., 3] == 0
+    garment_itself = square[..., 3] == 255
+    none, some, all_of_it = shown
+    assert np.abs(all_of_it[around]).max() > 60
+    assert np.abs(none[around]).max() <= 1
+    assert np.abs(some[around] - 0.3 * all_of_it[around]).max() <= 2
+    assert np.abs(some[garment_itself] - all_of_it[garment_itself]).max() <= 1
 
 
 def test_garments_are_cut_out_on_request(garment: tuple[Image.Image, np.ndarray]) -> None:
