@@ -119,15 +119,15 @@ def run_row(
         run = folder / f"{row.name.replace(' ', '-').replace(',', '')}-{config.seed}"
         run.mkdir(exist_ok=True)
         load_squares(taught.paths, CACHE_SIZE, folder, mattes=files(taught))  # once for all rows
-        for file in folder.glob("crops-*"):
+        for file in folder.glob("shown-*"):
             if not (run / file.name).exists():
                 (run / file.name).symlink_to(file.resolve())
         model = train(taught, schema, network, own, run, choose_device("auto"), mattes if row.mattes else None)
         if model is None:
             raise typer.Exit(1)
         network, temperatures = model.network, model.temperatures
-    squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files(asked)).cropped
-    looks, logits = run_network(network.eval(), squares, own.size, own.surroundings)
+    squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files(asked)).cut_with(own.surroundings)
+    looks, logits = run_network(network.eval(), squares, own.size)
     values = asked.values(schema)
     found = {}
     for index, key in enumerate(schema.keys):

@@ -32,10 +32,10 @@ def main(weights: Path, photos: Path, mattes: Path, labels: Path, cache: Path) -
     unseen = labelled.subset(np.flatnonzero(held_out))
     matte_of = find_by_name(mattes)
     files = [matte_of.get(id_) for id_ in unseen.ids]
-    squares = load_squares(unseen.paths, CACHE_SIZE, cache, mattes=files).cropped
+    squares = load_squares(unseen.paths, CACHE_SIZE, cache, mattes=files)
     tried = [(size, model.surroundings) for size in SIZES] + [(model.size, share) for share in SURROUNDINGS]
     for size, surroundings in tried:
-        measured = measure_held_out(model.network, squares, unseen, model.schema, size, surroundings)
+        measured = measure_held_out(model.network, squares.cut_with(surroundings), unseen, model.schema, size)
         mean = float(np.mean([percent for key, percent in measured.items() if key != CATEGORY]))
         shown = {"size": size, "surroundings": surroundings, "mean": mean} | measured
         print(json.dumps({key: round(of, 2) for key, of in shown.items()}))

@@ -7,20 +7,28 @@ from torch import Tensor
 from torch.nn import functional
 
 from retrieval.data import MARGIN_GREY
-from retrieval.network import fade, normalise
+from retrieval.network import normalise
 
 
 def show(
-    whole: Tensor, cropped: Tensor, cut_outs: float, swapped: float, surroundings: float, generator: torch.Generator
+    whole: Tensor,
+    cut: Tensor,
+    cropped: Tensor,
+    cut_outs: float,
+    swapped: float,
+    surroundings: float,
+    generator: torch.Generator,
 ) -> tuple[Tensor, Tensor]:
     """Choose how each garment is shown: cut out, on another photo's floor, or in its whole photo.
 
     Args:
         whole: whole photos (B, 4, S, S), uint8, whose alpha is the matte.
-        cropped: the same photos' boxes of garments.
+        cut: the same photos cut out, on grey.
+        cropped: the same with all that surrounds the garment.
         cut_outs: the share shown cut out.
         swapped: the share laid on the floor of the photo before it in the batch.
-        surroundings: how much of them most cut-outs keep, in [0, 1]; others keep none of them, or any part.
+        surroundings: how much of them most cut-outs keep, in [0, 1]; others keep none of them, or any part, unless it
+            is 0.
         generator: source of all randomness, on the CPU.
 
     Returns:
@@ -30,17 +38,20 @@ def show(
     draw, kind, part = torch.rand(3, len(whole), generator=generator).to(whole.device)
     kept = torch.where(kind < 0.5, surroundings, torch.where(kind < 0.75, 0, part)) * (surroundings > 0)
     is_cut = draw > 1 - cut_outs
-    shown = torch.where(is_cut[:, None, None, None], cropped, whole)
+    kept = torch.where(is_cut, kept, 1)
+    faded = torch.lerp(cut.float(), cropped.float(), kept[:, None, None, None]).round().to(torch.uint8)
+    shown = torch.where(is_cut[:, None, None, None], faded, whole)
     moved = torch.nonzero((draw > 1 - cut_outs - swapped) & ~is_cut)[:, 0]
-    shown[moved] = lay_on(cropped[moved], floors(whole[moved - 1]))
+    shown[moved] = lay_on(cut[moved], floors(whole[moved - 1]))
     shown[draw < (1 - cut_outs - swapped) / 2, 3] = 255
-    return shown, torch.where(is_cut, kept, 1)
+    return shown, kept
 
 
-def lay_on(squares: Tensor, floor: Tensor) -> Tensor:
-    """Lay the garments of squares (B, 4, S, S) on floors (B, 3, S, S); alpha stays. uint8 in and out."""
-    colours = torch.lerp(floor.float(), squares[:, :3].float(), squares[:, 3:].float() / 255).round()
-    return torch.cat([colours.to(torch.uint8), squares[:, 3:]], dim=1)
+def lay_on(cut: Tensor, floor: Tensor) -> Tensor:
+    """Lay cut-outs on grey (B, 4, S, S) on floors (B, 3, S, S); their alpha stays. uint8 in and out."""
+    behind = 1 - cut[:, 3:].float() / 255
+    colours = (cut[:, :3] + (floor.float() - MARGIN_GREY) * behind).round().clamp(0, 255)
+    return torch.cat([colours.to(torch.uint8), cut[:, 3:]], dim=1)
 
 
 def floors(squares: Tensor) -> Tensor:
@@ -66,8 +77,10 @@ def augment(squares: Tensor, kept: Tensor, size: int, generator: torch.Generator
     grid = random_grid(len(squares), size, generator).to(squares.device)
     together = torch.cat(normalise(squares), dim=1)
     moved = functional.grid_sample(together, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    photos, foreground = random_light(moved[:, :3], generator), moved[:, 3:]
-    photos = random_cover(fade(photos, foreground, kept), generator)
+    photos, foreground = moved[:, :3], moved[:, 3:]
+    # What is faded changes with the light as much less.
+    left = kept[:, None, None, None] * (1 - foreground) + foreground
+    photos = random_cover(torch.lerp(photos, random_light(photos, generator), left), generator)
     return photos.contiguous(memory_format=torch.channels_last), foreground
 
 

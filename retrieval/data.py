@@ -171,16 +171,24 @@ def cut_square(photo: Image.Image, matte: Matte, size: int, surroundings: float 
 class Squares:
     """Photos decoded and resized once: squares (N, S, S, 4), uint8, with the matte as alpha, opaque without one.
 
-    `whole` shows whole photos as they are, `cropped` the garment's box with all that surrounds it, without a matte the
-    whole photo.
+    `whole` shows whole photos as they are, `cut` what `cut_square` makes of them, on grey, and `cropped` the same with
+    all that surrounds the garment; without a matte both are the whole photo.
     """
 
     whole: NDArray[np.uint8]
+    cut: NDArray[np.uint8]
     cropped: NDArray[np.uint8]
 
     def subset(self, rows: NDArray[np.bool_]) -> "Squares":
         """The squares where `rows` (N,) is True."""
-        return Squares(self.whole[rows], self.cropped[rows])
+        return Squares(self.whole[rows], self.cut[rows], self.cropped[rows])
+
+    def cut_with(self, surroundings: float) -> NDArray[np.uint8]:
+        """Cut-outs that keep a share, in [0, 1], of what surrounds them."""
+        if surroundings == 0:
+            return self.cut
+        mixed = (1 - surroundings) * self.cut.astype(np.float32) + surroundings * self.cropped.astype(np.float32)
+        return mixed.round().astype(np.uint8)
 
 
 def load_squares(
@@ -205,23 +213,25 @@ def load_squares(
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
     names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
-    file = cache / f"crops-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    file = cache / f"shown-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
-        shape = (2, len(paths), size, size, 4)
+        shape = (3, len(paths), size, size, 4)
         squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
         for number, (path, matte_file) in enumerate(zip(paths, of_photo, strict=True)):
             try:
                 photo = read_photo(path, at_least=2 * size)
                 matte = None if matte_file is None else read_matte(matte_file, photo.size)
                 squares[0, number] = letterbox(with_alpha(photo, matte), size)
-                squares[1, number] = squares[0, number] if matte is None else cut_square(photo, matte, size, 1.0)
+                for place, surroundings in ((1, 0.0), (2, 1.0)):
+                    squares[place, number] = squares[0, number]
+                    if matte is not None:
+                        squares[place, number] = cut_square(photo, matte, size, surroundings)
             except PhotoError as error:
                 squares[:, number] = MARGIN_GREY
                 print(f"{path}: {error}; it is left grey")
             progress(number + 1)
         squares.flush()
         unfinished.replace(file)
-    whole, cropped = np.load(file, mmap_mode="r")
-    return Squares(whole, cropped)
+    return Squares(*np.load(file, mmap_mode="r"))

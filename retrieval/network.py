@@ -36,18 +36,6 @@ def normalise(squares: Tensor) -> tuple[Tensor, Tensor]:
     return (squares[:, :3].float() - 127.0) / 128.0, squares[:, 3:].float() / 255.0
 
 
-def fade(photos: Tensor, foreground: Tensor, surroundings: Tensor | float) -> Tensor:
-    """Let only a part of what surrounds garments show through grey.
-
-    Args:
-        photos, foreground: (B, 3, S, S) and (B, 1, S, S) as `normalise` gives them; where the foreground is 1
-            everywhere, nothing changes.
-        surroundings: how much of them is left, in [0, 1]; one number or (B,).
-    """
-    kept = torch.as_tensor(surroundings, dtype=photos.dtype, device=photos.device).reshape(-1, 1, 1, 1)
-    return photos * (kept + (1 - kept) * foreground)
-
-
 @dataclass(frozen=True)
 class NetworkConfig:
     """What is needed to build the network again; stored inside the weights file.

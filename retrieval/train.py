@@ -45,7 +45,7 @@ from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
 from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
 from retrieval.measure import fit_temperature, rank_other_senders
-from retrieval.network import RegionPatchNet, fade, normalise
+from retrieval.network import RegionPatchNet, normalise
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.vectors import attribute_vectors, probabilities
@@ -61,7 +61,8 @@ class TrainConfig:
     """How a network is trained; kept in the checkpoint and in the weights file.
 
     Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
-    another photo's floor; most cut-outs keep the share `surroundings` of theirs, which tells the colour of the light.
+    another photo's floor; most cut-outs keep the share `surroundings` of theirs, others none or any part, unless it
+    is 0.
     `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others stay unmixed for the
     losses that compare photos. `taught` is the teachers' share, where there are any, of the values' loss.
     """
@@ -169,15 +170,14 @@ def train_step(
 
 @torch.inference_mode()
 def run_network(
-    network: RegionPatchNet, squares: np.ndarray, size: int, surroundings: float = 1.0, batch: int = 32
+    network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
 ) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, faded and resized to `size`."""
+    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, resized to `size`."""
     device = next(network.parameters()).device
     looks, logits = [], []
     for start in range(0, len(squares), batch):
         of_batch = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
-        photos, foreground = normalise(of_batch.permute(0, 3, 1, 2))
-        both = torch.cat([fade(photos, foreground, surroundings), foreground], dim=1)
+        both = torch.cat(normalise(of_batch.permute(0, 3, 1, 2)), dim=1)
         both = nn.functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
         seen = network(both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:])
         looks.append(seen.look.float().cpu().numpy())
@@ -186,15 +186,10 @@ def run_network(
 
 
 def measure_held_out(
-    network: RegionPatchNet,
-    squares: np.ndarray,
-    labelled: LabelledPhotos,
-    schema: Schema,
-    size: int,
-    surroundings: float,
+    network: RegionPatchNet, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
 ) -> dict[str, float]:
-    """MAP in percent of each attribute on held-out photos, shown as `run_network` shows squares."""
-    looks, logits = run_network(network, squares, size, surroundings)
+    """MAP in percent of each attribute on held-out photos."""
+    looks, logits = run_network(network, squares, size)
     temperatures = fit_temperatures(logits, labelled, schema)
     values = labelled.values(schema)
     found = {}
@@ -279,9 +274,12 @@ def train(
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
     squares = _read_squares(labelled, run, mattes)
     taught, unseen = labelled.subset(np.flatnonzero(~held_out)), labelled.subset(np.flatnonzero(held_out))
-    taught_squares, unseen_squares = squares.subset(~held_out), squares.cropped[held_out]
+    taught_squares, unseen_squares = squares.subset(~held_out), squares.subset(held_out).cut_with(config.surroundings)
     targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
-    whole, cropped = (torch.from_numpy(of).permute(0, 3, 1, 2) for of in (taught_squares.whole, taught_squares.cropped))
+    whole, cut, cropped = (
+        torch.from_numpy(of).permute(0, 3, 1, 2)
+        for of in (taught_squares.whole, taught_squares.cut, taught_squares.cropped)
+    )
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     teachers = teachers or []
@@ -312,13 +310,20 @@ def train(
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
                 shown, kept = whole[rows].to(device), torch.ones(len(rows), device=device)
                 if mattes is not None:
-                    boxes = cropped[rows].to(device)
-                    shown, kept = show(shown, boxes, config.cut_outs, config.swapped, config.surroundings, random)
+                    shown, kept = show(
+                        shown,
+                        cut[rows].to(device),
+                        cropped[rows].to(device),
+                        config.cut_outs,
+                        config.swapped,
+                        config.surroundings,
+                        random,
+                    )
                 photos, foreground = augment(shown, kept, size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
-                of_rows = [target[rows].to(device) for target in targets]
-                losses.append(train_step(state, config, photos, foreground, of_rows, teachers))
+                known = [target[rows].to(device) for target in targets]
+                losses.append(train_step(state, config, photos, foreground, known, teachers))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
@@ -333,7 +338,7 @@ def train(
                 "seconds": time.monotonic() - began,
             }
             if len(unseen.ids):
-                row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size, config.surroundings)
+                row |= measure_held_out(state.average, unseen_squares, unseen, schema, config.size)
             # JSON knows no nan, which an attribute has that nobody labelled.
             rounded = {key: round(value, 3) for key, value in row.items() if np.isfinite(value)}
             print(json.dumps(rounded), flush=True)
@@ -341,7 +346,7 @@ def train(
                 log.write(json.dumps(rounded) + "\n")
     state.average.to("cpu")
     if len(unseen.ids):
-        logits = run_network(state.average, unseen_squares, config.size, config.surroundings)[1]
+        logits = run_network(state.average, unseen_squares, config.size)[1]
         temperatures = fit_temperatures(logits, unseen, schema)
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
     temperatures = temperatures or (1.0,) * len(schema.keys)

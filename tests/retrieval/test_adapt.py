@@ -177,7 +177,7 @@ def test_mattes_for_adapting_are_found_in_subfolders(
     labelled = read_labels(tmp_path / "tree", tmp_path / "mine.csv", wanted)
     adapted = adapt(labelled, wanted, tmp_path / "before", replace(CONFIG, batch=4), tmp_path / "run", CPU)
     assert adapted is not None
-    squares = np.load(next((tmp_path / "run").glob("squares-*.npy")))
+    squares = np.load(next((tmp_path / "run").glob("shown-*.npy")))
     assert (squares[0] != squares[1]).any(axis=(1, 2, 3)).all()  # each was cut out
 
 
