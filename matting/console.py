@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import NoReturn
@@ -60,6 +61,32 @@ def one_line_errors() -> Iterator[None]:
         if sys.flags.dev_mode:
             raise
         fail(f"unexpected {type(error).__name__}: {error} (python -X dev shows where; please report it)")
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C into a request to stop at the next good moment; a second one acts as usual.
+
+    Yields a function that tells whether that was asked for. Ctrl-C reaches the main thread only; in others nobody asks.
+    """
+    wanted = False
+
+    def request(*_: object) -> None:
+        nonlocal wanted
+        wanted = True
+        signal.signal(signal.SIGINT, before)
+
+    def in_main_thread() -> bool:
+        return threading.current_thread() is threading.main_thread()
+
+    before = signal.getsignal(signal.SIGINT)
+    if in_main_thread():
+        signal.signal(signal.SIGINT, request)
+    try:
+        yield lambda: wanted
+    finally:
+        if in_main_thread():
+            signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

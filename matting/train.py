@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from matting.console import say
+from matting.console import say, stop_on_interrupt
 from matting.data import LayerCache, TrainingPhoto, class_picture, find_floor, make_example, to_truth
 from matting.inference import matte_at
 from matting.losses import LossWeights, Truth, class_loss, matting_loss
@@ -33,7 +33,6 @@ from matting.training import (
     quickest_precision,
     save_checkpoint,
     start_state,
-    stop_on_interrupt,
     training_progress,
 )
 from matting.trimap import one_hot

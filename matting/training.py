@@ -1,9 +1,7 @@
 """What the training of both networks shares."""
 
 import json
-import signal
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -163,20 +161,3 @@ def training_progress() -> Progress:
     """A progress bar on a terminal; elsewhere nothing."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=messages, transient=True, disable=not messages.is_terminal)
-
-
-@contextmanager
-def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a request to stop after the step; a second one acts as usual."""
-    wanted = False
-
-    def request(*_: object) -> None:
-        nonlocal wanted
-        wanted = True
-        signal.signal(signal.SIGINT, before)
-
-    before = signal.signal(signal.SIGINT, request)
-    try:
-        yield lambda: wanted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import PhotoError, find_photos
-from matting.console import fail, progress_bar, warn
+from matting.console import fail, progress_bar, stop_on_interrupt, warn
 from retrieval.console import one_line_errors
 from retrieval.data import Matte
 from retrieval.embedder import Embedder, Embeddings
@@ -39,6 +39,8 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
         embedder: the embedder.
         paths: the files; a result's positions count in them.
         batch: how many files a result covers.
+
+    Raises KeyboardInterrupt after the batch in which Ctrl-C was pressed.
     """
 
     def read(path: Path) -> Image.Image | str:
@@ -48,7 +50,8 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
             return str(error)
 
     starts = range(0, len(paths), batch)
-    with ThreadPoolExecutor(max_workers=2) as threads:
+    # An interrupt within the threads' own locks would leave one of them held, and the program waiting for ever.
+    with stop_on_interrupt() as stop, ThreadPoolExecutor(max_workers=2) as threads:
         ahead = [threads.submit(read, path) for path in paths[:batch]]
         for start in starts:
             results = [future.result() for future in ahead]
@@ -59,6 +62,8 @@ def embed_files(embedder: Embedder, paths: Sequence[Path], batch: int = 32) -> I
             positions = [start + row for row in range(len(results)) if start + row not in rejected]
             stacked = np.stack(squares) if squares else np.zeros((0, embedder.size, embedder.size, 4), np.uint8)
             yield EmbeddedBatch(positions, embedder.embed_squares(stacked), rejected, photos, mattes)
+            if stop():
+                raise KeyboardInterrupt
 
 
 def photo_ids(places: Sequence[Path], paths: Sequence[Path]) -> list[str]:

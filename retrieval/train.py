@@ -20,7 +20,7 @@ import typer
 from torch import Tensor, nn
 
 from matting import PhotoError, find_by_name
-from matting.console import fail, warn
+from matting.console import fail, stop_on_interrupt, warn
 from matting.cut import CutOptions, cut_file, write_png
 from matting.device import choose_device, keep_freed_memory
 from matting.matter import Matter
@@ -34,7 +34,6 @@ from matting.training import (
     quickest_precision,
     save_checkpoint,
     start_state,
-    stop_on_interrupt,
     training_progress,
 )
 from matting.trunks import PACKAGED_TRUNK

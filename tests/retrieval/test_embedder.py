@@ -1,5 +1,7 @@
 """The embedder as other programs use it."""
 
+import os
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import pytest
 from PIL import Image
 
 from matting import read_photo
+from retrieval.embed import embed_files
 from retrieval.embedder import Embedder
 from retrieval.thumbnails import save_thumbnails, thumbnail_square
 from retrieval.weights import load_model, save_model
@@ -45,6 +48,25 @@ def test_with_a_matte_the_background_does_not_matter(
     assert min(of_key[0] @ of_key[1] for of_key in without.vectors.values()) < 0.98
     empty = embedder.embed([photo], [np.zeros_like(matte)])
     assert np.allclose(empty.vectors["collar"], shown_whole.embed([photo]).vectors["collar"], atol=1e-4)
+
+
+def test_ctrl_c_waits_until_a_batch_is_done(
+    embedder: Embedder, sample_photos: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pressed while photos are read, it must not tear the threads that read them out of their locks."""
+    before, read = signal.getsignal(signal.SIGINT), embedder.read
+
+    def read_and_interrupt(path: Path) -> Image.Image:
+        if path == sample_photos[0]:
+            os.kill(os.getpid(), signal.SIGINT)
+        return read(path)
+
+    monkeypatch.setattr(embedder, "read", read_and_interrupt)
+    batches = embed_files(embedder, sample_photos[:6], batch=2)
+    assert next(batches).positions == [0, 1]
+    with pytest.raises(KeyboardInterrupt):
+        next(batches)
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_a_cut_out_keeps_the_share_of_its_surroundings_that_was_learned(
