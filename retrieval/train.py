@@ -61,8 +61,7 @@ class TrainConfig:
 
     Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
     another photo's floor; most cut-outs keep the share `surroundings` of theirs, others none or any part, unless it
-    is 0.
-    `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others stay unmixed for the
+    is 0. `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others stay unmixed for the
     losses that compare photos. `taught` is the teachers' share, where there are any, of the values' loss.
     """
 
