@@ -28,12 +28,16 @@ def gradient_error(alpha: Alpha, true_alpha: Alpha, sigma: float = 1.4) -> float
     """
     steps = np.arange(-4, 5)
     bell = np.exp(-(steps**2) / (2 * sigma**2))
-    across = np.outer(bell, -steps * bell)
-    across /= np.sqrt(np.square(across).sum())
-    magnitudes = []
-    for each in (alpha, true_alpha):
-        x, y = (ndimage.convolve(each.astype(np.float64), of, mode="nearest") for of in (across, across.T))
-        magnitudes.append(np.hypot(x, y))
+    slope = -steps * bell
+    bell, slope = bell / np.sqrt(np.square(bell).sum()), slope / np.sqrt(np.square(slope).sum())
+
+    def derivative(of: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+        along = ndimage.convolve1d(of, slope, axis=axis, mode="nearest")
+        smooth: NDArray[np.float64] = ndimage.convolve1d(along, bell, axis=1 - axis, mode="nearest")
+        return smooth
+
+    doubles = (alpha.astype(np.float64), true_alpha.astype(np.float64))
+    magnitudes = [np.hypot(derivative(each, 1), derivative(each, 0)) for each in doubles]
     return float(np.square(magnitudes[0] - magnitudes[1]).sum()) / 1000
 
 

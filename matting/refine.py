@@ -11,7 +11,7 @@ from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, nor
 from matting.trimap import one_hot
 
 TILE = 512  # pixels, without the margin
-MARGIN = 32  # pixels beside a tile that M-Net sees as well
+MARGIN = 16  # pixels beside a tile that M-Net sees as well
 BAND = 5  # pixels to either side of the edge that are seen anew at each size
 SMALLEST_PART = 0.2  # of the largest part's area: the second shoe is that large, a toy beside the dress is not
 

@@ -1,7 +1,10 @@
 """Cutting photos: by the class and by the command, on real photographs, with corrections and with bad input."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
@@ -264,3 +267,11 @@ def test_evaluate_without_pairs_is_one_line(samples: Path, tmp_path: Path) -> No
     status, _, errors = command("evaluate", "--photos", samples / "photos", "--alphas", tmp_path)
     assert status == 1
     assert "holds no matte" in errors
+
+
+def test_one_thread_is_taken_where_one_is_asked_for() -> None:
+    """Commands that share a machine's cores take many times as long where each takes all of them."""
+    told = {key: value for key, value in os.environ.items() if key != "NUMBA_NUM_THREADS"} | {"OMP_NUM_THREADS": "1"}
+    script = "import torch, matting.cutout; print(torch.get_num_threads())"
+    done = subprocess.run([sys.executable, "-c", script], env=told, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "1"
