@@ -39,7 +39,12 @@ def attributes_cross_entropy(logits: list[Tensor], targets: list[Tensor], smooth
 
 
 def triplet_loss(vectors: Tensor, values: Tensor, margin: float = 0.2) -> Tensor:
-    """Triplet ranking loss on cosines, each pair of one value against its anchor's hardest negative.
+    """Triplet ranking loss on cosines, each pair of one value against its hardest negative that is still less alike.
+
+    Negatives that are more alike than the pair itself are left to later steps (Schroff et al., "FaceNet: A Unified
+    Embedding for Face Recognition and Clustering", 2015, section 3.2, semi-hard negatives): the hardest of all pull
+    every vector to one point before the network can tell anything apart. Where all are more alike, the least alike
+    counts.
 
     Args:
         vectors: (B, D), unit rows of one attribute.
@@ -53,8 +58,12 @@ def triplet_loss(vectors: Tensor, values: Tensor, margin: float = 0.2) -> Tensor
     positive, negative = _pairs(values, values)
     positive = positive & ~torch.eye(len(values), dtype=torch.bool, device=values.device)
     positive = positive & negative.any(dim=1, keepdim=True)
-    hardest = cosine.masked_fill(~negative, -1).amax(dim=1, keepdim=True)
-    losses = functional.relu(margin - cosine + hardest)
+    of_negatives = cosine[:, None, :].expand(-1, len(values), -1)  # (B anchors, B positives, B negatives)
+    less_alike = negative[:, None, :] & (of_negatives < cosine[:, :, None])
+    hardest = of_negatives.masked_fill(~less_alike, -2).amax(dim=2)
+    easiest = cosine.masked_fill(~negative, 2).amin(dim=1, keepdim=True)
+    chosen = torch.where(less_alike.any(dim=2), hardest, easiest)
+    losses = functional.relu(margin - cosine + chosen)
     return (losses * positive).sum() / positive.sum().clamp(min=1)
 
 

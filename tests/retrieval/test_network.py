@@ -73,16 +73,47 @@ def unit(*rows: list[float]) -> torch.Tensor:
     return torch.nn.functional.normalize(torch.tensor(rows), dim=1)
 
 
-def test_triplets_want_positives_nearer_than_the_hardest_negative() -> None:
+def test_triplets_want_positives_nearer_than_negatives() -> None:
     values = torch.tensor([0, 0, 1, 1, -1])
     apart = unit([1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0], [1.0, 1.0])
     mixed = unit([1.0, 0.0], [0.0, 1.0], [1.0, 0.1], [0.1, 1.0], [1.0, 1.0])
     assert triplet_loss(apart, values) == 0
-    assert triplet_loss(mixed, values) > 0.5
+    # two pairs with cosines 0 and 0.198, whose negatives have 0.0995 and 0.995
+    assert triplet_loss(mixed, values) == pytest.approx((0.2 - 0 + 0.0995 + 0.2 - 0.198 + 0.0995) / 2, abs=1e-3)
     assert triplet_loss(mixed, torch.full((5,), -1)) == 0
     # one pair, by hand: cosine 0.6 with the positive, 0.8 with the negative; the other way round 0.6 and 0
     by_hand = triplet_loss(unit([1.0, 0.0], [0.6, 0.8], [0.8, -0.6]), torch.tensor([0, 0, 1]))
     assert by_hand == pytest.approx((0.2 - 0.6 + 0.8) / 2, abs=1e-5)
+
+
+def test_triplets_leave_negatives_that_are_more_alike_than_the_pair_to_later() -> None:
+    anchor, positive = [1.0, 0.0, 0.0], [0.6, 0.8, 0.0]
+    more_alike, less_alike, far = [0.9, 0.0, 0.19**0.5], [0.5, 0.0, -(0.75**0.5)], [0.0, 0.0, -1.0]
+    values = torch.tensor([0, 0, 1, 2, 3])
+    # anchor to positive: 0.6 against 0.5, not 0.9; the other way round 0.6 against 0.54
+    by_hand = triplet_loss(unit(anchor, positive, more_alike, less_alike, far), values)
+    assert by_hand == pytest.approx((0.2 - 0.6 + 0.5 + 0.2 - 0.6 + 0.54) / 2, abs=1e-5)
+
+
+def test_triplets_alone_teach_a_network_to_tell_values_apart() -> None:
+    """The hardest negatives of all would pull every vector to one point, where the loss stays at its margin."""
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(16, 32), torch.nn.ReLU(), torch.nn.Linear(32, 8))
+    optimizer = torch.optim.AdamW(network.parameters(), 1e-2)
+    centres = torch.randn(6, 16)
+
+    def see(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        values = torch.randint(6, (count,))
+        inputs = centres[values] + 2 * torch.randn(count, 16)
+        return torch.nn.functional.normalize(network(inputs), dim=1), values
+
+    for _ in range(150):
+        optimizer.zero_grad()
+        triplet_loss(*see(32)).backward()
+        optimizer.step()
+    vectors, values = see(400)
+    cosine, same = vectors @ vectors.T, values[:, None] == values
+    assert cosine[same].mean() > cosine[~same].mean() + 0.4
 
 
 def test_patches_agree_with_regions_of_their_value_and_not_with_backgrounds() -> None:
