@@ -92,7 +92,7 @@ def _alpha_where_unsure(
 ) -> Tensor:
     """`MattingNetwork.alpha` of one photo (1, 3, H, W), where M-Net sees no more than the box of the unsure pixels.
 
-    Elsewhere the trimap tells the alpha alone; this saves a third of M-Net's time in most photos.
+    Elsewhere the trimap tells the alpha alone.
     """
     alpha = trimap[:, FOREGROUND, None].clone()
     unsure = torch.nonzero(trimap[0, UNKNOWN] > UNSURE)
