@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from matting.network import BACKGROUND, FOREGROUND, STRIDE, UNKNOWN, MattingNetwork, normalise
-from matting.refine import MARGIN, at_size, harden, refine, without_lesser_parts
+from matting.refine import MARGIN, at_size, box_of, harden, refine, without_lesser_parts
 from matting.trimap import make_trimap, one_hot
 
 Matte = NDArray[np.float32]
@@ -95,13 +95,12 @@ def _alpha_where_unsure(
     Elsewhere the trimap tells the alpha alone.
     """
     alpha = trimap[:, FOREGROUND, None].clone()
-    unsure = torch.nonzero(trimap[0, UNKNOWN] > UNSURE)
-    if len(unsure) == 0:
+    unsure = box_of(trimap[0, UNKNOWN] > UNSURE)
+    if unsure is None:
         return alpha
-    first, last = unsure.amin(dim=0).tolist(), unsure.amax(dim=0).tolist()
     rows, columns = (
-        slice(max(0, start - MARGIN) // 16 * 16, min(end, (stop + MARGIN) // 16 * 16 + 16))
-        for start, stop, end in zip(first, last, trimap.shape[2:], strict=True)
+        slice(max(0, own.start - MARGIN) // 16 * 16, min(end, (own.stop - 1 + MARGIN) // 16 * 16 + 16))
+        for own, end in zip(unsure, trimap.shape[2:], strict=True)
     )
     box = (slice(None), slice(None), rows, columns)
     features = None if class_features is None else class_features[box]

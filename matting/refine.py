@@ -55,13 +55,12 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
     device = next(network.parameters()).device
     for top in range(0, height, TILE):
         for left in range(0, width, TILE):
-            edge = torch.nonzero(trimap[top : top + TILE, left : left + TILE] == UNKNOWN)
-            if len(edge) == 0:
+            edge = box_of(trimap[top : top + TILE, left : left + TILE] == UNKNOWN)
+            if edge is None:
                 continue
-            # The part of the tile that holds the edge.
-            (first_row, first_column), (last_row, last_column) = edge.amin(dim=0).tolist(), edge.amax(dim=0).tolist()
-            own_rows = slice(top + first_row, top + last_row + 1)
-            own_columns = slice(left + first_column, left + last_column + 1)
+            own_rows, own_columns = (
+                slice(start + own.start, start + own.stop) for start, own in zip((top, left), edge, strict=True)
+            )
             rows, columns = _seen(own_rows, height), _seen(own_columns, width)
             seen = normalise(photo[None][:, :, rows][:, :, :, columns].to(device), network.config)
             features = None
@@ -79,6 +78,18 @@ def _refine_at(network: MattingNetwork, photo: Tensor, class_features: Tensor | 
             inner = inner[: before.shape[0], : before.shape[1]]
             refined[0, 0, own_rows, own_columns] = torch.where(trimap[own_rows, own_columns] == UNKNOWN, inner, before)
     return refined[0, 0]
+
+
+def box_of(held: Tensor) -> tuple[slice, slice] | None:
+    """The rows and columns between the first and the last that hold a true pixel of (H, W), bool; None if none does."""
+    places = torch.nonzero(held)
+    if len(places) == 0:
+        return None
+    rows, columns = (
+        slice(first, last + 1)
+        for first, last in zip(places.amin(dim=0).tolist(), places.amax(dim=0).tolist(), strict=True)
+    )
+    return rows, columns
 
 
 def _seen(own: slice, end: int) -> Tensor:
