@@ -24,7 +24,7 @@ from torch import nn
 from matting.console import say
 from matting.data import TrainingPhoto, read_training_photos
 from matting.device import choose_device, keep_freed_memory
-from matting.evaluate import evaluate, find_pairs
+from matting.evaluate import find_pairs, measure_each, summarise
 from matting.matter import Matter
 from matting.network import CLASS_FEATURES, MattingNetwork, first_convolution
 from matting.photo import read_photo
@@ -104,7 +104,7 @@ def run_arm(bench: Bench, arm: Arm) -> MattingNetwork:
         matter = Matter(Model(trained, (), config.size, {}), "", choose_device("auto"))
         for place in bench.measured:
             images, alphas = (Path(folder) for folder in place.split(":"))
-            figures = asdict(evaluate(find_pairs(images, alphas, None, ""), matter))
+            figures = asdict(summarise(measure_each(find_pairs(images, alphas, None, ""), matter)))
             row[images.parent.name if images.name == "images" else images.name] = figures
         say(json.dumps(row))
         with results.open("a") as file:

@@ -1,5 +1,6 @@
 """Cut products out of photographs, and train and measure the network that does: `python -m matting`."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,7 @@ from matting.cut import CutOptions, cut_files
 from matting.cutout import read_background
 from matting.data import read_training_photos
 from matting.device import choose_device, keep_freed_memory
-from matting.evaluate import as_dictionary, evaluate, find_pairs
+from matting.evaluate import as_dictionary, find_pairs, measure_each, summarise
 from matting.matter import Matter
 from matting.pretrain import pretrain
 from matting.tables import read_table
@@ -65,16 +66,25 @@ def evaluate_command(
     grades: Annotated[Path | None, typer.Option(help="CSV: id, grade; only mattes graded good are taken")] = None,
     split: Annotated[str, typer.Option(help="only rows of --grades of this split")] = "",
     mattes: Annotated[Path | None, typer.Option(help="measure the mattes in this folder, made by whomever")] = None,
+    each: Annotated[Path | None, typer.Option(help="CSV to write: each photo's figures, the worst first")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
     weights: Weights = None,
     device: Device = "auto",
 ) -> None:
     """Measure mattes of photos against their true ones."""
     with one_line_errors():
+        if each is not None and not each.parent.is_dir():
+            fail(f"--each {each}: there is no folder {each.parent}; make it first", status=2)
         pairs = find_pairs(photos, alphas, grades, split)
         with progress_bar("measuring", len(pairs)) as progress:
-            evaluation = evaluate(pairs, mattes or Matter.load(weights, device), progress)
-        found = as_dictionary(evaluation)
+            measured = measure_each(pairs, mattes or Matter.load(weights, device), progress)
+        if each is not None:
+            rows = [as_dictionary(one) for one in sorted(measured, key=lambda one: one.iou)]
+            with each.open("w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+                writer.writeheader()
+                writer.writerows(rows)
+        found = as_dictionary(summarise(measured))
         if as_json:
             print(json.dumps(found))
             return

@@ -14,6 +14,20 @@ from matting.tables import TableError, read_table
 
 
 @dataclass(frozen=True)
+class Measured:
+    """One photo's matte, in the units of `matting.metrics`, and the time it took; None where it was only read."""
+
+    photo: str
+    iou: float
+    sad: float
+    mse: float
+    gradient: float
+    connectivity: float
+    product_found: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """Means over photos, in the units of `matting.metrics`, the 10th percentile of IoU, and the median time a photo.
 
@@ -54,11 +68,11 @@ def find_pairs(photos: Path, alphas: Path, grades: Path | None, split: str) -> d
     return {name: (photo_of[name], alpha_of[name]) for name in names}
 
 
-def evaluate(
+def measure_each(
     pairs: dict[str, tuple[Path, Path]],
     make: Matter | Path,
     progress: Callable[[int], None] = lambda _: None,
-) -> Evaluation:
+) -> list[Measured]:
     """Measure mattes of photos against their true alphas.
 
     Args:
@@ -71,38 +85,56 @@ def evaluate(
         PhotoError: a file can't be read; the message names it.
     """
     made = find_by_name(make) if isinstance(make, Path) else {}
-    rows, times, not_found = [], [], 0
+    measured = []
     for name, (path, alpha_path) in pairs.items():
         try:
             photo = read_photo(path)
         except PhotoError as error:
             raise PhotoError(f"{path}: {error}") from error
+        product_found, seconds = True, None
         if isinstance(make, Matter):
             began = time.perf_counter()
             cutting = make.cut(photo)
-            times.append(time.perf_counter() - began)
-            alpha, not_found = cutting.alpha, not_found + (not cutting.product_found)
+            seconds = time.perf_counter() - began
+            alpha, product_found = cutting.alpha, cutting.product_found
         elif name in made:
             alpha = read_matte(made[name], photo.size)
         else:
             raise TableError(f"{make}: holds no matte of {path.name}")
         true = read_matte(alpha_path, photo.size)
-        rows.append(
-            (
+        measured.append(
+            Measured(
+                name,
+                metrics.intersection_over_union(alpha, true),
                 metrics.sum_of_absolute_differences(alpha, true),
                 metrics.mean_squared_error(alpha, true),
                 metrics.gradient_error(alpha, true),
                 metrics.connectivity_error(alpha, true),
-                metrics.intersection_over_union(alpha, true),
+                product_found,
+                seconds,
             )
         )
         progress(1)
-    sad, mse, gradient, connectivity, iou = (float(value) for value in np.mean(rows, axis=0))
-    tenth = float(np.percentile([row[-1] for row in rows], 10))
-    seconds = float(np.median(times)) if times else None
-    return Evaluation(len(rows), sad, mse, gradient, connectivity, iou, tenth, not_found, seconds)
+    return measured
 
 
-def as_dictionary(evaluation: Evaluation) -> dict[str, float | int | None]:
+def summarise(measured: list[Measured]) -> Evaluation:
+    """The figures of all photos, of which there is one at least, together."""
+    times = [one.seconds for one in measured if one.seconds is not None]
+    ious = [one.iou for one in measured]
+    return Evaluation(
+        len(measured),
+        float(np.mean([one.sad for one in measured])),
+        float(np.mean([one.mse for one in measured])),
+        float(np.mean([one.gradient for one in measured])),
+        float(np.mean([one.connectivity for one in measured])),
+        float(np.mean(ious)),
+        float(np.percentile(ious, 10)),
+        sum(not one.product_found for one in measured),
+        float(np.median(times)) if times else None,
+    )
+
+
+def as_dictionary(figures: Evaluation | Measured) -> dict[str, str | float | int | None]:
     """The figures by name, rounded to what is worth reading."""
-    return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(evaluation).items()}
+    return {key: round(value, 4) if isinstance(value, float) else value for key, value in asdict(figures).items()}

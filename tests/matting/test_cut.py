@@ -20,6 +20,7 @@ from matting.inference import Look
 from matting.matter import Matter, NoProductWarning
 from matting.metrics import intersection_over_union
 from matting.photo import read_matte, read_photo
+from matting.tables import read_table
 
 
 @pytest.fixture(scope="module")
@@ -261,6 +262,27 @@ def test_evaluate_measures_against_true_mattes(samples: Path, tmp_path: Path) ->
     perfect = json.loads(output)
     assert (perfect["sad"], perfect["mse"], perfect["iou"]) == (0, 0, 1)
     assert "SAD" in command(*arguments)[1].upper()
+
+
+def test_evaluate_tells_which_photos_went_wrong(samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "alphas").mkdir()
+    true = sorted((samples / "alphas").iterdir())[:3]
+    shutil.copytree(samples / "alphas", tmp_path / "mattes")
+    for alpha in true:
+        shutil.copy(alpha, tmp_path / "alphas")
+    Image.new("L", Image.open(true[1]).size).save(tmp_path / "mattes" / f"{true[1].stem}.png")
+    (tmp_path / "mattes" / true[1].name).unlink()
+    arguments = ["evaluate", "--photos", samples / "photos", "--alphas", tmp_path / "alphas"]
+    each = tmp_path / "each.csv"
+    status, _, errors = command(*arguments, "--mattes", tmp_path / "mattes", "--each", each)
+    assert status == 0, errors
+    rows = read_table(each, ("photo", "iou", "sad")).rows
+    assert {row["photo"] for row in rows} == {alpha.stem for alpha in true}
+    assert (rows[0]["photo"], float(rows[0]["iou"])) == (true[1].stem, 0)
+    assert [float(row["iou"]) for row in rows[1:]] == [1, 1]
+    status, _, errors = command(*arguments, "--mattes", tmp_path / "mattes", "--each", tmp_path / "none" / "each.csv")
+    assert status == 2
+    assert "make it first" in errors
 
 
 def test_evaluate_without_pairs_is_one_line(samples: Path, tmp_path: Path) -> None:
