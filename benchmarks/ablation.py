@@ -78,19 +78,20 @@ class Row:
 
 
 TRIPLETS = LossWeights(value=0, region=1, patch=0, look=1, inter=0)
+PAPER = LossWeights(region=1, patch=0.1, look=0.5)
 WIDE = NetworkConfig((), patches=False, look=16)
 ROWS = (
     Row("pooled ImageNet features", PooledFeatures, trained=False, values=False),
     Row("one triplet space for all", OneSpace, WIDE, TRIPLETS, mixing=0, values=False),
     Row("attention without patches, triplets (ASEN-like)", network=WIDE, losses=TRIPLETS, mixing=0, values=False),
-    Row("region only", network=NetworkConfig((), patches=False), losses=LossWeights(patch=0, inter=0)),
-    Row("patch only", network=NetworkConfig((), region=False), losses=LossWeights(region=0, inter=0)),
+    Row("region only", network=NetworkConfig((), patches=False), losses=LossWeights(inter=0)),
+    Row("patch only", network=NetworkConfig((), region=False), losses=LossWeights(inter=0)),
     Row("without the inter-branch loss", losses=LossWeights(inter=0)),
     Row("without background negatives", losses=LossWeights(background=0)),
-    Row("without triplets", losses=LossWeights(region=0, patch=0, look=0)),
+    Row("with triplets of the paper's weights", losses=PAPER),
     Row("without matte", mattes=False),
     Row("without surroundings", surroundings=0.0),
-    Row("without values in the vectors", network=NetworkConfig((), look=16), values=False),
+    Row("without values in the vectors", network=NetworkConfig((), look=16), losses=PAPER, values=False),
     Row("full"),
 )
 

@@ -137,11 +137,12 @@ def test_losses_reach_every_part_of_the_network() -> None:
     one = network().train()
     seen = one(*normalise(squares(4)), with_background=True)
     targets = [torch.eye(4)[[0, 0, 1, 3]], torch.eye(3)[[0, 1, 1, 0]]]
-    branch_losses(seen, targets, LossWeights()).backward()
+    paper = LossWeights(region=1, patch=0.1, look=0.5)
+    branch_losses(seen, targets, paper).backward()
     assert one.patch_branch is not None
     for part in (one.region_branch, one.patch_branch, one.trunk):
         assert any(parameter.grad is not None and parameter.grad.abs().max() > 0 for parameter in part.parameters())
-    no_loss = branch_losses(seen, [torch.zeros(4, 4), torch.zeros(4, 3)], LossWeights())
+    no_loss = branch_losses(seen, [torch.zeros(4, 4), torch.zeros(4, 3)], paper)
     assert no_loss == 0
 
 
