@@ -41,7 +41,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from index.corrections import counting_corrections
 from index.filters import as_number, photos_where
-from index.rows import REVISION, Fact, Item, Label, Photo, Prediction, Rejected
+from index.rows import REVISION, Correction, Fact, Item, Label, Photo, Prediction, Rejected
 from index.storage import (
     CatalogError,
     Manifest,
@@ -414,10 +414,22 @@ class Catalog:
             _forget_rejected(connection, [photo.path for photo in photos])
 
     def move(self, path: str, item: str, to: str) -> None:
-        """Note that the stored photo of a path lies elsewhere now, or belongs to another item."""
+        """Note that the stored photo of a path lies elsewhere now, or belongs to another item.
+
+        What people said of an item that has no photo left goes with its last one; of labels and metadata only what the
+        other item lacks.
+        """
         with self._engine.begin() as connection:
             item_id = _item_ids(connection, [item])[item]
+            before = connection.scalar(select(Photo.item_id).where(Photo.path == path))
             connection.execute(update(Photo).where(Photo.path == path).values(item_id=item_id, path=to))
+            if before is None or connection.scalar(select(func.count()).where(Photo.item_id == before)):
+                return
+            connection.execute(update(Correction).where(Correction.item_id == before).values(item_id=item_id))
+            for table, name in ((Label, Label.attribute), (Fact, Fact.name)):
+                has = connection.scalars(select(name).where(table.item_id == item_id)).all()
+                lacks = (table.item_id == before, name.not_in(has))
+                connection.execute(update(table).where(*lacks).values(item_id=item_id))
 
     def reject(self, reasons: dict[str, str]) -> None:
         """Note files or rows that can't be used, and why."""

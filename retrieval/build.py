@@ -9,13 +9,14 @@ import numpy as np
 
 from index.catalog import Catalog, KnownPhoto, NewPhoto, write_catalog
 from index.storage import CatalogError, ModelInfo, is_there
-from matting import find_photos
+from matting import PHOTO_SUFFIXES, find_photos
 from matting.console import progress_bar
 from matting.tables import TableError, read_table
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.embed import embed_files, photo_ids
 from retrieval.embedder import Embedder
 from retrieval.tables import check_values, known_value
+from retrieval.thumbnails import FOLDER as THUMBNAILS
 from retrieval.thumbnails import drop_thumbnails, move_thumbnails, save_thumbnails, thumbnail_square
 
 EXTENDED_AT_ONCE = 64  # photos of a transaction
@@ -90,7 +91,7 @@ def build(
     Raises:
         CatalogError, TableError: with one line for the user. What was stored before stays.
     """
-    paths = find_photos(places)
+    paths = _without_own_pictures(find_photos(places), folder)
     if not paths:
         raise CatalogError(f"{places[0]}: no photos there; give files or folders of photos")
     tables = read_item_tables(embedder.schema, labels, metadata)
@@ -104,12 +105,19 @@ def build(
         _drop_vanished(catalog, embedder, prune, report)
         _reject_rows(catalog, places, paths, tables)
         item_of_photo = _items_of_photos(catalog, places, paths)
-        catalog.set_labels(_by_item(tables.labels, item_of_photo))
-        catalog.set_facts(_by_item(tables.facts, item_of_photo))
+        named = set(tables.item_of_photo.values())
+        catalog.set_labels(_by_item(tables.labels, item_of_photo, named))
+        catalog.set_facts(_by_item(tables.facts, item_of_photo, named))
         catalog.finish(model_info(embedder))
         report.rejected = len(catalog.rejected())
         report.items = catalog.count_items()
     return report
+
+
+def _without_own_pictures(paths: list[Path], folder: Path) -> list[Path]:
+    """The photos that are not small pictures of the catalogue itself, which may lie among what it is made of."""
+    thumbnails = (folder / THUMBNAILS).resolve()
+    return [path for path in paths if thumbnails not in path.resolve().parents]
 
 
 def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:
@@ -128,7 +136,7 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
         seen: set[str] = set()
         for number, row in enumerate(table.rows, start=2):
             photo = row["photo"] if by_photo else row["id"]
-            if by_photo and photo:
+            if by_photo and Path(photo).suffix.lower() in PHOTO_SUFFIXES:
                 photo = Path(photo).with_suffix("").as_posix()
             item = (by_photo and row.get("id")) or tables.item_of_photo.get(photo, photo)
             if not photo:
@@ -358,10 +366,15 @@ def _items_of_photos(catalog: Catalog, places: Sequence[Path], paths: list[Path]
     return {own: item_of[name] for own, name in zip(photo_ids(places, paths), names, strict=True) if name in item_of}
 
 
-def _by_item(of_ids: dict[str, dict[str, str]], item_of_photo: dict[str, str]) -> dict[str, dict[str, str]]:
-    """What tables say, by item: an id in a table may be a photo's own, whose item an earlier table has named."""
+def _by_item(
+    of_ids: dict[str, dict[str, str]], item_of_photo: dict[str, str], named: set[str]
+) -> dict[str, dict[str, str]]:
+    """What tables say, by item: an id may be a photo's own, whose item a table of an earlier build has named.
+
+    Those `named` in this build's tables are items already, though a photo may be called the same.
+    """
     found: dict[str, dict[str, str]] = {}
     for id_, cells in of_ids.items():
-        of_item = found.setdefault(item_of_photo.get(id_, id_), {})
+        of_item = found.setdefault(id_ if id_ in named else item_of_photo.get(id_, id_), {})
         of_item.update({key: cell for key, cell in cells.items() if cell or key not in of_item})
     return found

@@ -18,7 +18,8 @@ from PIL import Image
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from index.catalog import without_password
+from index.catalog import open_catalog, without_password
+from index.corrections import correct
 from index.storage import is_there
 from matting import PhotoError, find_photos, read_photo
 from retrieval import embed, evaluate
@@ -298,6 +299,48 @@ def test_labels_and_metadata(some_photos: Path, tmp_path: Path) -> None:
     assert rejected(catalog) == {}
     dear = search(catalog, "--item", names[0], "--by", "color", "--where", "値段>=300")["hits"]
     assert {hit["id"] for hit in dear} == set(names[3:])
+
+
+def test_numbered_photos_and_numbered_items_are_not_taken_for_each_other(
+    sample_photos: list[Path], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    for name, photo in zip(("1", "2", "3.a"), sample_photos, strict=False):
+        shutil.copy(photo, photos / f"{name}.jpg")
+    (tmp_path / "metadata.csv").write_text("photo,id,price\n1,1,10\n2.jpg,1,\n3.a,2,20\n")
+    (tmp_path / "labels.csv").write_text("id,color\n1,grey\n2,grey\n3.a,black\n")
+    catalog = tmp_path / "catalog"
+    tables = ("--metadata", tmp_path / "metadata.csv", "--labels", tmp_path / "labels.csv")
+    result = run("build", photos, "--catalog", catalog, *tables)
+    assert result.exit_code == 0, result.output
+    assert rejected(catalog) == {}
+    for where, item in (("price=10", "1"), ("price=20", "2"), ("color=grey", "1"), ("color=black", "2")):
+        hits = search(catalog, "--image", sample_photos[0], "--by", "color", "--where", where)["hits"]
+        assert [hit["id"] for hit in hits] == [item], where
+
+
+def test_items_that_are_named_later_keep_what_people_said(some_photos: Path, tmp_path: Path) -> None:
+    catalog, photo = tmp_path / "catalog", min(some_photos.iterdir())
+    (tmp_path / "labels.csv").write_text(f"id,collar,season\n{photo.stem},hood,winter\n")
+    assert run("build", some_photos, "--catalog", catalog, "--labels", tmp_path / "labels.csv").exit_code == 0
+    correct(open_catalog(catalog).engine, photo.stem, "color", "navy", "me")
+    (tmp_path / "metadata.csv").write_text(f"photo,id\n{photo.name},coat\n")
+    result = run("build", some_photos, "--catalog", catalog, "--metadata", tmp_path / "metadata.csv")
+    assert "0 photos embedded" in result.stderr
+    found = search(
+        catalog, "--image", photo, "--by", "color", "--where", "season=winter and color=navy and collar=hood"
+    )
+    assert [hit["id"] for hit in found["hits"]] == ["coat"]
+
+
+def test_a_catalogue_among_its_photos_does_not_hold_its_own_small_pictures(
+    sample_photos: list[Path], tmp_path: Path
+) -> None:
+    shutil.copy(sample_photos[0], tmp_path)
+    for embedded in (1, 0):
+        result = run("build", tmp_path, "--catalog", tmp_path / "shop")
+        assert f"1 items; {embedded} photos embedded" in result.stderr
 
 
 def test_bad_tables_leave_the_catalogue_as_it_was(catalog: Path, samples: Path, tmp_path: Path) -> None:
