@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 
 ui: demo
 	@echo "== the page; stop it with Ctrl-C"
-	@$(BIN)/streamlit run ui/app.py -- --catalog "demo/catalog-$(notdir $(abspath $(PHOTOS)))"
+	@$(BIN)/streamlit run ui/app.py -- --catalog "demo/catalog-$(subst /,-,$(patsubst $(CURDIR)/%,%,$(abspath $(PHOTOS))))"
 
 test: $(VENV)/.installed-for-tests browser
 	@echo "== 1 of 3: style"

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from matting.photo import PhotoError, read_photo
+from matting.photo import PHOTO_SUFFIXES, PhotoError, read_photo
 
 BOX = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
 
@@ -16,14 +16,17 @@ class CorrectionError(ValueError):
     """A correction that can't be understood; the message is one line that names it."""
 
 
-def read_correction(name: str, photo: Path, size: tuple[int, int]) -> NDArray[np.float32] | None:
+def read_correction(
+    name: str, photo: Path, size: tuple[int, int], within: Path | None = None
+) -> NDArray[np.float32] | None:
     """The region that a user names for a photo.
 
     Args:
         name: a box "LEFT,TOP,RIGHT,BOTTOM" in the photo's pixels, the file of a mask (white: inside), or a folder of
-            masks named like their photos.
+            masks named like their photos, in the same subfolders.
         photo: the photo's file.
         size: the photo's width and height.
+        within: the photo's path in the folder that was given; by default its name.
 
     Returns:
         (H, W), float32 in [0, 1]; None if the folder holds no mask for this photo.
@@ -41,10 +44,10 @@ def read_correction(name: str, photo: Path, size: tuple[int, int]) -> NDArray[np
         return region
     path = Path(name)
     if path.is_dir():
-        found = sorted(file for file in path.iterdir() if file.stem == photo.stem and not file.name.startswith("."))
-        if not found:
+        found = mask_in(path, within or Path(photo.name))
+        if found is None:
             return None
-        path = found[0]
+        path = found
     elif not path.is_file():
         raise CorrectionError(f"{name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
     try:
@@ -52,3 +55,13 @@ def read_correction(name: str, photo: Path, size: tuple[int, int]) -> NDArray[np
     except PhotoError as error:
         raise CorrectionError(f"{path}: {error}") from error
     return np.asarray(mask, np.float32) / np.float32(255)
+
+
+def mask_in(folder: Path, photo: Path) -> Path | None:
+    """The file in a folder of masks that is named like a photo's path within its own, whatever the suffix."""
+    like = folder / photo.with_suffix("")
+    for suffix in sorted(PHOTO_SUFFIXES):
+        for file in (like.with_name(like.name + suffix), like.with_name(like.name + suffix.upper())):
+            if file.is_file():
+                return file
+    return None

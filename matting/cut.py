@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from matting.console import progress_bar, warn
-from matting.corrections import CorrectionError, read_correction
+from matting.corrections import CorrectionError, mask_in, read_correction
 from matting.cutout import compose, cut_out
 from matting.matter import Matter
 from matting.photo import PhotoError, find_photos, read_photo
@@ -49,14 +49,19 @@ def cut_files(places: list[Path], out: Path, matter: Matter, options: CutOptions
     written.
 
     Raises:
-        CutError: two photos would be written to the same file, or there are no photos.
+        CutError: two photos would be written to the same file, or there are no photos, or none that a folder of masks
+            names.
     """
     target_of = plan(places, out)
+    within = {path: target.relative_to(out).with_name(path.name) for path, target in target_of.items()}
+    for option, name in (("--mask", options.mask), ("--keep", options.keep), ("--drop", options.drop)):
+        if name is not None and Path(name).is_dir() and not any(mask_in(Path(name), of) for of in within.values()):
+            raise CutError(f"{option} {name}: holds no mask that is named like one of the photos")
     written = 0
     with progress_bar("cutting", len(target_of)) as progress:
         for path, target in target_of.items():
             try:
-                picture = cut_file(path, matter, options)
+                picture = cut_file(path, matter, options, within[path])
             except (PhotoError, CorrectionError) as error:
                 warn(str(error) if isinstance(error, CorrectionError) else f"{path}: {error}; left out")
             else:
@@ -86,15 +91,15 @@ def plan(places: list[Path], out: Path) -> dict[Path, Path]:
     return target_of
 
 
-def cut_file(path: Path, matter: Matter, options: CutOptions) -> Image.Image:
-    """What shall be written for one photo.
+def cut_file(path: Path, matter: Matter, options: CutOptions, within: Path | None = None) -> Image.Image:
+    """What shall be written for one photo, whose path in its folder is `within`, its name by default.
 
     Raises:
         PhotoError, CorrectionError: the photo or what was said of it can't be read.
     """
     photo = read_photo(path)
     mask, keep, drop = (
-        None if name is None else read_correction(name, path, photo.size)
+        None if name is None else read_correction(name, path, photo.size, within)
         for name in (options.mask, options.keep, options.drop)
     )
     cutting = matter.cut(photo, mask, keep, drop, options.closed_form)

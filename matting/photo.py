@@ -1,5 +1,6 @@
 """Reading photographs, in whatever form they come."""
 
+import errno
 import struct
 import warnings
 from collections.abc import Iterable
@@ -60,7 +61,12 @@ def _walk(folder: Path, seen: set[tuple[int, int]]) -> list[Path]:
 
 
 def find_by_name(folder: Path) -> dict[str, Path]:
-    """The picture files in a folder by their paths within it, without suffixes; of two of one name the first."""
+    """The picture files in a folder by their paths within it, without suffixes; of two of one name the first.
+
+    Raises NotADirectoryError if it is a file.
+    """
+    if folder.is_file():
+        raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(folder))
     found: dict[str, Path] = {}
     for path in find_photos([folder]):
         found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
@@ -68,17 +74,24 @@ def find_by_name(folder: Path) -> dict[str, Path]:
 
 
 def read_matte(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
-    """A grey matte, or a cut-out's alpha, as (height, width) in [0, 1] at this width and height.
+    """A grey matte of 8 or 16 bits, or a cut-out's alpha, as (height, width) in [0, 1] at this width and height.
 
     Raises PhotoError if it can't be read.
     """
     try:
         with Image.open(path) as image:
-            grey = image.getchannel("A") if "A" in image.getbands() else image.convert("L")
-            resized = grey.resize(size, Image.Resampling.BILINEAR)
-    except DECODER_ERRORS as error:
+            resized = _matte_channel(image).resize(size, Image.Resampling.BILINEAR)
+    except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise PhotoError(f"{path}: the matte can't be read") from error
     return np.asarray(resized, np.float32) / np.float32(255)
+
+
+def _matte_channel(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        return _from_high_depth(image)
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.getchannel("A") if "A" in image.getbands() else image.convert("L")
 
 
 def read_photo(path: Path, at_least: int | None = None) -> Image.Image:

@@ -1,6 +1,7 @@
 """Reading CSV files that people made, with errors that they understand."""
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,9 +32,9 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> Table:
     except OSError as error:
         raise TableError(f"{path}: can't be read ({error.strerror})") from error
     text = _decode(path, content)
-    # Quoted cells may hold newlines, so lines are left to the reader.
+    # Lines are left to the reader: quoted cells may hold newlines, others what `splitlines` takes for an end of line.
     try:
-        reader = csv.reader(text.splitlines(keepends=True), strict=True)
+        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         header = [name.strip() for name in next(reader, [])]
         cells = [row for row in reader if row]
     except csv.Error as error:

@@ -1,5 +1,6 @@
 """The demo: build a catalogue of photos, answer three searches and draw them: `python -m retrieval.demo PHOTOS`."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ def main(
         from retrieval.embedder import Embedder
 
         say("1 of 3: embedding photos (only new ones)")
-        catalog = out / f"catalog-{photos.resolve().name}"
+        catalog = out / catalog_name(photos)
         report = build([photos], catalog, Embedder.load())
         say(f"        {report.items} items, {report.embedded} photos embedded, {report.rejected} could not be used")
         say("2 of 3: searching")
@@ -57,6 +58,12 @@ def main(
         picture = out / "results.png"
         draw_sheet([row for _, row in rows], columns=HITS).save(picture)
         say(f"3 of 3: drew {picture}")
+
+
+def catalog_name(photos: Path) -> str:
+    """A catalogue's name that tells by which folder it was made; `make ui` makes up the same one."""
+    path = os.path.abspath(photos)  # noqa: PTH100 (as make does, which follows no links)
+    return "catalog-" + path.removeprefix(f"{Path.cwd()}{os.sep}").replace(os.sep, "-")
 
 
 def choose_query(catalog: Catalog, query: Query, now: dict[str, str], without: set[str]) -> str | None:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from ui.texts import LANGUAGES
 
-DEMO = Path(__file__).parents[1] / "demo" / "catalog-photos"  # what `make demo` writes
+DEMO = Path(__file__).parents[1] / "demo" / "catalog-samples-photos"  # what `make demo` writes
 
 
 class OptionsError(ValueError):

@@ -247,6 +247,24 @@ def test_nothing_is_overwritten_by_another_photo(photo: Path, tmp_path: Path) ->
     assert (tmp_path / "b.png").read_bytes() == before
 
 
+def test_masks_of_subfolders_are_for_the_photos_of_the_same(photo: Path, tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        (tmp_path / "photos" / place).mkdir(parents=True)
+        shutil.copy(photo, tmp_path / "photos" / place / "1.jpg")
+    size = read_photo(photo).size
+    (tmp_path / "masks" / "b").mkdir(parents=True)
+    Image.new("L", size, 255).save(tmp_path / "masks" / "b" / "1.png")
+    arguments = ["cut", tmp_path / "photos", "--out", tmp_path / "out", "--alpha", "--drop"]
+    status, _, errors = command(*arguments, tmp_path / "masks")
+    assert status == 0, errors
+    assert read_matte(tmp_path / "out" / "a" / "1.png", size).max() == 1
+    assert read_matte(tmp_path / "out" / "b" / "1.png", size).max() == 0
+    status, _, errors = command(*arguments, tmp_path / "masks", "--keep", tmp_path / "masks" / "b")
+    assert status == 1
+    assert "--keep" in errors
+    assert "holds no mask" in errors
+
+
 def test_evaluate_measures_against_true_mattes(samples: Path, tmp_path: Path) -> None:
     (tmp_path / "alphas").mkdir()
     for alpha in sorted((samples / "alphas").iterdir())[:5]:

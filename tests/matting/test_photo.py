@@ -166,6 +166,19 @@ def test_mattes_are_read_from_grey_and_from_cut_outs(tmp_path: Path) -> None:
         read_matte(tmp_path / "broken.png", (4, 4))
 
 
+def test_mattes_of_every_depth_are_read_the_same(tmp_path: Path) -> None:
+    levels = np.array([[0, 51, 255], [255, 204, 0]], np.uint8)
+    Image.fromarray(levels).save(tmp_path / "8.png")
+    Image.fromarray(levels.astype(np.uint16) * 257).save(tmp_path / "16.png")
+    Image.fromarray((levels / 255).astype(np.float32)).save(tmp_path / "float.tif")
+    cutout = Image.new("P", (3, 2))
+    cutout.putpalette([9, 9, 9] * 256)
+    cutout.putdata(levels.ravel().tolist())
+    cutout.save(tmp_path / "palette.png", transparency=bytes(range(256)))
+    for name in ("8.png", "16.png", "float.tif", "palette.png"):
+        assert read_matte(tmp_path / name, (3, 2)) == pytest.approx(levels / 255, abs=0.003), name
+
+
 def test_pictures_are_found_by_name(tmp_path: Path, picture: Image.Image) -> None:
     (tmp_path / "shoes").mkdir()
     picture.save(tmp_path / "a.jpg")

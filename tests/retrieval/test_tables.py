@@ -41,6 +41,13 @@ def test_bad_files_are_named(tmp_path: Path, content: bytes, complaint: str) -> 
     assert "a.csv" in str(error.value)
 
 
+def test_cells_with_unusual_line_ends_stay_whole(tmp_path: Path) -> None:
+    """Texts pasted from elsewhere hold separators that Python, but not CSV, takes for the end of a line."""
+    for mark in ("\u2028", "\u0085", "\v", "\f", "\x1c"):
+        (tmp_path / "a.csv").write_text(f"id,text,price\n1,soft{mark}cotton,30\n", encoding="utf-8")
+        assert read_table(tmp_path / "a.csv").rows == [{"id": "1", "text": f"soft{mark}cotton", "price": "30"}]
+
+
 def test_unknown_values_are_named_with_their_row(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,collar\n1,crew\n2,crwe\n")
     with pytest.raises(TableError, match=r"row 3.*crwe.*crew, scoop"):
