@@ -120,7 +120,7 @@ def run_row(
         run = folder / f"{row.name.replace(' ', '-').replace(',', '')}-{config.seed}"
         run.mkdir(exist_ok=True)
         load_squares(taught.paths, CACHE_SIZE, folder, mattes=files(taught))  # once for all rows
-        for file in folder.glob("shown-*"):
+        for file in folder.glob("*.npy"):
             if not (run / file.name).exists():
                 (run / file.name).symlink_to(file.resolve())
         model = train(taught, schema, network, own, run, choose_device("auto"), mattes if row.mattes else None)

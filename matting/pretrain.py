@@ -172,5 +172,5 @@ def pretrain(
     weights = LossWeights()
     batches = PretrainBatches(bare, cache, config)
     return run_steps(
-        state, config, batches, lambda batch: pretrain_step(state, config, batch, weights), lambda _: {}, run
+        state, config, batches, lambda batch: pretrain_step(state, config, batch, weights), lambda _: {}, bare, run
     )

@@ -28,6 +28,7 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
+    digest_of,
     hold_out_senders,
     load_checkpoint,
     quickest_precision,
@@ -238,6 +239,7 @@ def train(
         batches,
         lambda batch: train_step(state, config, batch, weights),
         lambda average: measure(average, unseen, cache, config.size) if unseen else {},
+        photos,
         run,
     )
 
@@ -257,6 +259,7 @@ def run_steps(
     batches: Dataset[BatchT],
     step: Callable[[BatchT], float],
     measure_average: Callable[[MattingNetwork], dict[str, float]],
+    photos: list[TrainingPhoto],
     run: Path,
 ) -> MattingNetwork | None:
     """Take all steps of a run that are still to be taken, with checkpoints and a log.
@@ -267,13 +270,22 @@ def run_steps(
         batches: the batch of each step.
         step: takes a step and returns the loss.
         measure_average: what to log of the averaged network.
+        photos: what the batches are made of; a checkpoint of other photos, or of another start, is refused.
         run: folder for the checkpoint and the log.
 
     Returns:
         The averaged network on the processor, or None if the user stopped the run.
     """
     checkpoint = run / "checkpoint.pt"
-    settings = {"training": asdict(config), "network": asdict(state.network.config)}
+    data = [
+        (of.id, of.sender, of.class_, of.photo.stat().st_size, of.matte and (of.matte.name, of.matte.stat().st_size))
+        for of in photos
+    ]
+    settings = {
+        "training": asdict(config),
+        "network": asdict(state.network.config),
+        "data": digest_of(data, *state.network.state_dict().values()),
+    }
     if checkpoint.exists():
         load_checkpoint(state, settings, checkpoint)
         say(f"going on at step {state.step} of {config.steps}")

@@ -1,6 +1,8 @@
 """What the training of both networks shares."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -96,6 +98,15 @@ def descend(state: TrainState[NetworkT], loss: Tensor, average_decay: float) -> 
     update_average(state.average, state.network, average_decay, state.step)
 
 
+def digest_of(*parts: object) -> str:
+    """What tells a run's data and starting weights (tensors, arrays and all that has a telling `repr`) from others."""
+    digest = hashlib.sha256()
+    for part in parts:
+        array = part.detach().cpu().numpy() if isinstance(part, Tensor) else part
+        digest.update(array.tobytes() if isinstance(array, np.ndarray) else repr(array).encode())
+    return digest.hexdigest()
+
+
 def save_checkpoint(state: TrainState[NetworkT], settings: dict[str, Any], path: Path) -> None:
     """Write all of the state and the run's settings to one file; an existing one is replaced whole."""
     unfinished = path.with_suffix(".unfinished")
@@ -134,14 +145,15 @@ def hold_out_senders(senders: list[str], share: float, seed: int) -> NDArray[np.
 
     Senders with more than a quarter of that share are never chosen, so that many people are held out, not one.
     """
-    counts = {sender: senders.count(sender) for sender in sorted(set(senders))}
-    wanted = share * len(senders)
+    counts = dict(sorted(Counter(senders).items()))
+    wanted, held = share * len(senders), 0
     small = [sender for sender, count in counts.items() if count <= max(1, wanted / 4)]
     chosen: set[str] = set()
     for sender in np.random.default_rng(seed).permutation(small):
-        if sum(counts[name] for name in chosen) >= wanted:
+        if held >= wanted:
             break
         chosen.add(str(sender))
+        held += counts[str(sender)]
     return np.array([sender in chosen for sender in senders])
 
 

@@ -179,13 +179,16 @@ class Squares:
     cut: NDArray[np.uint8]
     cropped: NDArray[np.uint8]
 
-    def subset(self, rows: NDArray[np.bool_]) -> "Squares":
-        """The squares where `rows` (N,) is True."""
-        return Squares(self.whole[rows], self.cut[rows], self.cropped[rows])
+    def subset(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> "Squares":
+        """The squares at these positions, or where `rows` (N,) is True; no others are read from a file."""
+        whole = self.whole[rows]
+        if self.cut is self.whole:
+            return Squares(whole, whole, whole)
+        return Squares(whole, self.cut[rows], self.cropped[rows])
 
     def cut_with(self, surroundings: float) -> NDArray[np.uint8]:
         """Cut-outs that keep a share, in [0, 1], of what surrounds them."""
-        if surroundings == 0:
+        if surroundings == 0 or self.cut is self.whole:
             return self.cut
         mixed = (1 - surroundings) * self.cut.astype(np.float32) + surroundings * self.cropped.astype(np.float32)
         return mixed.round().astype(np.uint8)
@@ -213,20 +216,22 @@ def load_squares(
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
     names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
-    file = cache / f"shown-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    file = (
+        cache / f"{'whole' if mattes is None else 'shown'}-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
+    )
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
-        shape = (3, len(paths), size, size, 4)
+        kinds = 1 if mattes is None else 3
+        shape = (kinds, len(paths), size, size, 4)
         squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
         for number, (path, matte_file) in enumerate(zip(paths, of_photo, strict=True)):
             try:
                 photo = read_photo(path, at_least=2 * size)
                 matte = None if matte_file is None else read_matte(matte_file, photo.size)
-                squares[0, number] = letterbox(with_alpha(photo, matte), size)
-                for place, surroundings in ((1, 0.0), (2, 1.0)):
-                    squares[place, number] = squares[0, number]
-                    if matte is not None:
+                squares[:, number] = letterbox(with_alpha(photo, matte), size)
+                if matte is not None:
+                    for place, surroundings in ((1, 0.0), (2, 1.0)):
                         squares[place, number] = cut_square(photo, matte, size, surroundings)
             except PhotoError as error:
                 squares[:, number] = MARGIN_GREY
@@ -234,4 +239,6 @@ def load_squares(
             progress(number + 1)
         squares.flush()
         unfinished.replace(file)
-    return Squares(*np.load(file, mmap_mode="r"))
+    stored = np.load(file, mmap_mode="r")
+    whole = stored[0]
+    return Squares(whole, whole, whole) if mattes is None else Squares(whole, stored[1], stored[2])

@@ -7,7 +7,6 @@ the labels, and stands in where there is none. A run can be stopped at any time 
 same, when started again.
 """
 
-import hashlib
 import json
 import time
 from dataclasses import asdict, dataclass, field, replace
@@ -17,6 +16,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from matting import PhotoError, find_by_name
@@ -29,6 +29,7 @@ from matting.training import (
     TrainError,
     TrainState,
     descend,
+    digest_of,
     hold_out_senders,
     load_checkpoint,
     quickest_precision,
@@ -270,14 +271,12 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
-    squares = _read_squares(labelled, run, mattes)
-    taught, unseen = labelled.subset(np.flatnonzero(~held_out)), labelled.subset(np.flatnonzero(held_out))
-    taught_squares, unseen_squares = squares.subset(~held_out), squares.subset(held_out).cut_with(config.surroundings)
+    matte_files = None if mattes is None else _find_mattes(labelled, mattes)
+    squares = _read_squares(labelled, run, matte_files)
+    taught_rows = np.flatnonzero(~held_out)
+    taught, unseen = labelled.subset(taught_rows), labelled.subset(np.flatnonzero(held_out))
+    unseen_squares = squares.subset(held_out).cut_with(config.surroundings)
     targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
-    whole, cut, cropped = (
-        torch.from_numpy(of).permute(0, 3, 1, 2)
-        for of in (taught_squares.whole, taught_squares.cut, taught_squares.cropped)
-    )
 
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     teachers = teachers or []
@@ -289,7 +288,13 @@ def train(
     settings = {
         "training": asdict(config),
         "network": asdict(network.config),
-        "data": _digest(taught.ids, schema.to_json(), *taught.targets.values(), *weights),
+        "data": digest_of(
+            taught.ids,
+            [file and (file.name, file.stat().st_size) for file in matte_files or []],
+            schema.to_json(),
+            *taught.targets.values(),
+            *weights,
+        ),
     }
     if checkpoint.exists():
         load_checkpoint(state, settings, checkpoint)
@@ -306,12 +311,13 @@ def train(
             for batch in range(state.step - epoch * batches, batches):
                 rows = order[batch * config.batch : (batch + 1) * config.batch]
                 random = torch.Generator().manual_seed(config.seed * 1_000_000 + state.step)
-                shown, kept = whole[rows].to(device), torch.ones(len(rows), device=device)
+                of_batch = squares.subset(taught_rows[rows.numpy()])
+                shown, kept = _as_pictures(of_batch.whole, device), torch.ones(len(rows), device=device)
                 if mattes is not None:
                     shown, kept = show(
                         shown,
-                        cut[rows].to(device),
-                        cropped[rows].to(device),
+                        _as_pictures(of_batch.cut, device),
+                        _as_pictures(of_batch.cropped, device),
                         config.cut_outs,
                         config.swapped,
                         config.surroundings,
@@ -349,15 +355,6 @@ def train(
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
     temperatures = temperatures or (1.0,) * len(schema.keys)
     return Model(state.average, schema, config.size, temperatures, notes, mattes is not None, config.surroundings)
-
-
-def _digest(*parts: object) -> str:
-    """What tells a run's labels, attributes and starting weights from others."""
-    digest = hashlib.sha256()
-    for part in parts:
-        array = part.detach().cpu().numpy() if isinstance(part, Tensor) else part
-        digest.update(array.tobytes() if isinstance(array, np.ndarray) else repr(array).encode())
-    return digest.hexdigest()
 
 
 def adapt(
@@ -434,11 +431,20 @@ def _cut_photos(labelled: LabelledPhotos, mattes: Path, matter: Matter) -> None:
             progress.advance(task)
 
 
-def _read_squares(labelled: LabelledPhotos, run: Path, mattes: Path | None) -> Squares:
-    files: list[Path | None] | None = None
-    if mattes is not None:
-        matte_of = find_by_name(mattes)
-        files = [matte_of.get(id_) for id_ in labelled.ids]
+def _find_mattes(labelled: LabelledPhotos, mattes: Path) -> list[Path | None]:
+    matte_of = find_by_name(mattes)
+    files = [matte_of.get(id_) for id_ in labelled.ids]
+    if not any(files):
+        raise TrainError(f"{mattes}: holds no matte that is named like one of the photos")
+    return files
+
+
+def _as_pictures(squares: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Squares (B, S, S, C) as (B, C, S, S) on a device."""
+    return torch.from_numpy(squares).permute(0, 3, 1, 2).to(device)
+
+
+def _read_squares(labelled: LabelledPhotos, run: Path, files: list[Path | None] | None) -> Squares:
     with training_progress() as progress:
         task = progress.add_task("reading photos", total=len(labelled.paths))
         return load_squares(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done), files)
@@ -508,6 +514,12 @@ def main(
         temperatures = None
         if start is not None:
             known_network = load_teacher(start, attributes)
+            if known_network.cut_outs and mattes is None:
+                fail(
+                    f"--start {start}: is shown cut-outs; give --mattes as well "
+                    "(python -m matting cut PHOTOS --alpha --out MATTES)",
+                    status=2,
+                )
             network, temperatures = known_network.network, known_network.temperatures
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)

@@ -65,6 +65,8 @@ def test_a_run_with_other_settings_is_not_continued(photos: list[TrainingPhoto],
     run(photos, tmp_path)
     with pytest.raises(TrainError, match="other settings"):
         run(photos, tmp_path, TrainConfig(steps=4, batch=2, size=64, held_out=0.3, seed=1))
+    with pytest.raises(TrainError, match="other settings or data"):
+        run(photos[1:], tmp_path)
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(TrainError, match="damaged"):
         run(photos, tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import signal
 import threading
 from pathlib import Path
@@ -151,6 +152,32 @@ def test_the_command_writes_weights_that_embed(samples: Path, tmp_path: Path) ->
     assert missing.exit_code == 1
     assert "error: " in missing.output
     assert "split" in missing.output
+
+
+def test_mattes_that_are_missing_are_named(samples: Path, tmp_path: Path) -> None:
+    (tmp_path / "mattes").mkdir()
+    program = train_module.typer.Typer()
+    program.command()(train_module.main)
+    data = ["--photos", str(samples / "photos"), "--labels", str(samples / "labels.csv"), "--split", ""]
+    arguments = [*data, "--run", str(tmp_path / "run"), "--out", str(tmp_path / "w.safetensors"), "--epochs", "0"]
+    result = CliRunner().invoke(program, [*arguments, "--mattes", str(tmp_path / "mattes")])
+    assert result.exit_code == 1
+    assert f"{tmp_path / 'mattes'}: holds no matte" in result.stderr
+    result = CliRunner().invoke(program, [*arguments, "--start", str(SHIPPED_WEIGHTS)])
+    assert result.exit_code == 2
+    assert "give --mattes" in result.stderr
+    assert not (tmp_path / "w.safetensors").exists()
+
+
+def test_other_mattes_are_other_data(labelled: LabelledPhotos, schema: Schema, samples: Path, tmp_path: Path) -> None:
+    few, config = labelled.subset(np.arange(8)), TrainConfig(epochs=1, batch=8, size=64, held_out=0.0)
+    train(few, schema, fresh_network(schema), config, tmp_path / "run", CPU, samples / "alphas")
+    shutil.copytree(samples / "alphas", tmp_path / "mattes")
+    for id_, file in find_by_name(tmp_path / "mattes").items():
+        if id_ in few.ids:
+            Image.new("L", (40, 40), 255).save(file)
+    with pytest.raises(TrainError, match="other settings or data"):
+        train(few, schema, fresh_network(schema), config, tmp_path / "run", CPU, tmp_path / "mattes")
 
 
 def test_saved_weights_give_the_same_vectors(schema: Schema, tmp_path: Path) -> None:
