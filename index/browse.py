@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, case, func, select
 
 from index.catalog import EFFECTIVE_VALUE, Catalog, effective_values
 from index.filters import photos_where
-from index.rows import Fact, Item, Photo, Prediction
+from index.rows import Fact, Item, Label, Photo, Prediction
 from index.where import Condition
 
 MOST_VALUES = 200  # of a column of the metadata; who has more of them searches by typing
@@ -115,3 +115,12 @@ def _count_bars(
     for position, items in connection.execute(select(bar, func.count()).where(of_column).group_by(bar)):
         counts[min(int(position), parts - 1)] += items  # the highest number closes the last part
     return tuple(counts)
+
+
+def given(catalog: Catalog, item: str) -> tuple[dict[str, str], dict[str, str]]:
+    """An item's labels by attribute, corrections not among them, and its metadata by column."""
+    of_item = select(Item.id).where(Item.key == item).scalar_subquery()
+    with catalog.engine.connect() as connection:
+        labels = connection.execute(select(Label.attribute, Label.value).where(Label.item_id == of_item))
+        facts = connection.execute(select(Fact.name, Fact.text).where(Fact.item_id == of_item))
+        return {key: value for key, value in labels}, {key: value for key, value in facts}

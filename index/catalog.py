@@ -58,6 +58,7 @@ from index.where import Condition
 DATABASE = "catalog.db"
 REJECTED = "rejected.csv"
 IDS_AT_ONCE = 500  # databases limit the parameters of one statement
+ROUNDING = 1e-5  # of scores that the index and we have summed in another order
 
 
 @dataclass(frozen=True)
@@ -199,13 +200,15 @@ class Catalog:
                 allowed = np.fromiter(found, np.int64)
             wanted = len(index) if allowed is None else len(allowed)
             ask = min(wanted, k + 8)
-            while True:
-                ids = _best_first(*index.search(masked, ask, allowed)) if ask else np.zeros(0, np.int64)
-                hits = self._hits(connection, ids, queries, masked, spans, without)
-                if len(hits) >= k or ask >= wanted:
+            while ask:
+                scores, ids = index.search(masked, ask, allowed)
+                hits = self._hits(connection, _best_first(scores, ids), queries, masked, spans, without)
+                # What no row of the query has found yet is no better than the last that one of them has.
+                if ask >= wanted or (len(hits) >= k and hits[k - 1].score >= scores[:, -1].max() - ROUNDING):
                     return hits[:k]
                 # Several photos of one item were among the best, or the item left out, or removed photos.
                 ask = min(wanted, ask * 4)
+            return []
 
     def _hits(
         self,

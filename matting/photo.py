@@ -18,7 +18,17 @@ PHOTO_SUFFIXES = frozenset(
 )
 PIXEL_LIMIT = 100_000_000
 # Pillow's decoders raise many kinds of errors on damaged files; each of them means the same to the user.
-DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, LookupError, TypeError, struct.error, MemoryError)
+DECODER_ERRORS = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    LookupError,
+    TypeError,
+    RuntimeError,
+    struct.error,
+    MemoryError,
+)
 
 
 class PhotoError(ValueError):

@@ -47,6 +47,7 @@ class ItemTables:
     facts: dict[str, dict[str, str]]
     named_photos: dict[str, str]  # photo ids that a file names -> where it does
     left_out: dict[str, str]  # row -> why it was left out
+    remarks: list[str]
 
 
 def model_info(embedder: Embedder) -> ModelInfo:
@@ -95,7 +96,7 @@ def build(
     if not paths:
         raise CatalogError(f"{places[0]}: no photos there; give files or folders of photos")
     tables = read_item_tables(embedder.schema, labels, metadata)
-    report = BuildReport()
+    report = BuildReport(remarks=list(tables.remarks))
     with write_catalog(folder, database, create) as catalog:
         if not create and catalog.model.fingerprint != embedder.fingerprint:
             raise CatalogError(f"{folder}: was built with other weights; name them with --weights, or build it anew")
@@ -122,7 +123,7 @@ def _without_own_pictures(paths: list[Path], folder: Path) -> list[Path]:
 
 def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:
     """Read the CSV files given with --labels and --metadata. Raises TableError."""
-    tables = ItemTables({}, {}, {}, {}, {})
+    tables = ItemTables({}, {}, {}, {}, {}, [])
     for path in (metadata, labels):  # in this order: labels of a photo are for the item that it belongs to
         if path is None:
             continue
@@ -133,6 +134,11 @@ def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None)
             if not attributes:
                 raise TableError(f"{path}: has no column of an attribute ({', '.join(schema.keys)})")
             check_values(path, table, schema)
+        tables.remarks.extend(
+            f"{path}: column '{key}' is left out, since it has an attribute's name; rename it, or give it with --labels"
+            for key in schema.keys
+            if key in table.columns and key not in attributes
+        )
         seen: set[str] = set()
         for number, row in enumerate(table.rows, start=2):
             photo = row["photo"] if by_photo else row["id"]
@@ -327,13 +333,21 @@ def _note_moves(catalog: Catalog, known: list[KnownPhoto], found: list[_Found]) 
 
 def _reject_rows(catalog: Catalog, places: Sequence[Path], paths: list[Path], tables: ItemTables) -> None:
     """List the rows of CSV files that were left out, and those whose photo is nowhere."""
-    there = set(photo_ids(places, paths)) | {photo.item for photo in catalog.known_photos()}
-    missing = {
-        f"{photo} ({table})": "there is no such photo"
-        for photo, table in tables.named_photos.items()
-        if photo not in there
-    }
-    catalog.reject(tables.left_out | missing)
+    known = catalog.known_photos()
+    there = set(photo_ids(places, paths)) | {photo.item for photo in known}
+    missing = [photo for photo in tables.named_photos if photo not in there]
+    if missing:
+        # Photos of former builds are named by their paths in the folders that were given then.
+        stored: dict[str, list[str]] = {}
+        for of in known:
+            stored.setdefault(Path(of.path).stem, []).append(Path(of.path).with_suffix("").as_posix())
+        missing = [
+            photo
+            for photo in missing
+            if not any(path.endswith(f"/{photo}") for path in stored.get(photo.rpartition("/")[2], []))
+        ]
+    rows = {f"{photo} ({tables.named_photos[photo]})": "there is no such photo" for photo in missing}
+    catalog.reject(tables.left_out | rows)
 
 
 def _drop_vanished(catalog: Catalog, embedder: Embedder, prune: bool, report: BuildReport) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 
 from index import browse, corrections
 from index.browse import MOST_VALUES, Column
-from index.catalog import Hit
+from index.catalog import Hit, KnownPhoto
 from index.corrections import StoredCorrection
 from index.storage import CatalogError
 from matting import PhotoError
@@ -131,28 +132,51 @@ def state(service: SearchService) -> tuple[str, int, int]:
 
 
 def labels_csv(service: SearchService) -> str:
-    """The corrections that count, as the CSV that `retrieval.train --labels` reads.
+    """What people said of the items that they corrected, as the CSV that `--labels` of training and of builds reads.
 
-    A row a photo, since an item may have several and training knows them by the names of their files; cells that nobody
-    corrected are empty, which training takes as not known; "-" says that an attribute does not apply.
+    A row a photo, since an item may have several and training knows them by their paths in their folder; cells that
+    nobody gave or corrected are empty, which training takes as not known; "-" says that an attribute does not apply.
     """
     of_item: dict[str, dict[str, str]] = {}
     for one in reversed(all_corrections(service)):  # the newest last, so that it stays
         if one.undone is None:
             of_item.setdefault(one.item, {})[one.attribute] = one.value
-    rows: dict[str, dict[str, str]] = {}
-    for photo in service.catalog.known_photos():
+    photos = service.catalog.known_photos()
+    names = _names_for_training(service.catalog.folder, photos)
+    rows: list[dict[str, str]] = []
+    for photo in photos:
         if photo.item in of_item:
-            # An item's id is its photo's place in the folder given, unless a table named the item otherwise.
-            own_id = Path(photo.path).with_suffix("").as_posix().endswith(f"/{photo.item}")
-            rows[photo.item if own_id else Path(photo.path).stem] = of_item[photo.item]
+            labels, facts = browse.given(service.catalog, photo.item)
+            values = labels | of_item[photo.item]
+            cells = {key: value or DOES_NOT_APPLY for key, value in values.items() if key in service.schema.keys}
+            sent = {"sender": facts.get("sender", ""), "split": facts.get("split", "train")}
+            rows.append({"id": names[photo.path]} | sent | cells)
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
     writer.writeheader()
-    for item, values in sorted(rows.items()):
-        cells = {key: value or DOES_NOT_APPLY for key, value in values.items() if key in service.schema.keys}
-        writer.writerow({"id": item, "split": "train", **cells})
+    writer.writerows(sorted(rows, key=lambda row: row["id"]))
     return text.getvalue()
+
+
+def _names_for_training(catalog: Path, photos: list[KnownPhoto]) -> dict[str, str]:
+    """The names by which training finds photos, by their paths as the catalogue knows them.
+
+    An item's id is its photo's place in the folder given. Where a table named the item otherwise, it is the place in
+    the folder that holds all photos, but those that were uploaded.
+    """
+    from retrieval.uploads import UPLOADS  # imports torch
+
+    uploads = os.path.abspath(catalog / UPLOADS)  # noqa: PTH100 (as builds do, which follow no links)
+    folders = [str(Path(photo.path).parent) for photo in photos if not photo.path.startswith(uploads + os.sep)]
+    common = Path(os.path.commonpath(folders)) if folders else Path(uploads)
+    names = {}
+    for photo in photos:
+        path = Path(photo.path).with_suffix("")
+        if path.as_posix().endswith(f"/{photo.item}"):
+            names[photo.path] = photo.item
+        else:
+            names[photo.path] = path.relative_to(common).as_posix() if path.is_relative_to(common) else path.name
+    return names
 
 
 def rejection_kind(reason: str) -> str | None:

@@ -198,7 +198,7 @@ def correct(page: Page, item: str) -> None:
         if st.button(texts("correct.save"), type="primary", key="save correction"):
             if not who.strip():
                 st.error(texts("correct.who_missing"))
-            elif value == now:
+            elif value == now and key in known.by_people:
                 st.info(texts("correct.same"))
             else:
                 with one_line(texts):

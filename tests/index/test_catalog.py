@@ -117,6 +117,46 @@ def test_the_best_photo_of_an_item_counts(folder: Path) -> None:
     assert "i0" not in [hit.id for hit in catalog.search(query(0.7, 0), {"shape": 1}, 5, without="i0")]
 
 
+def test_a_query_of_many_photos_finds_what_is_most_alike(tmp_path: Path) -> None:
+    """Its own photos take the places of the best; what one odd photo of it finds is no answer yet."""
+    folder = tmp_path / "catalog"
+    with write_catalog(folder) as catalog:
+        own = [photo("dress", 0.0, 0.0, f"/photos/{n}.jpg") for n in range(11)] + [
+            photo("dress", 2.0, 0.0, "/label.jpg")
+        ]
+        alike = [photo(f"alike{n}", 0.1 + n / 1000, 0.0) for n in range(20)]
+        odd = [photo(f"odd{n}", 2.6 + n / 1000, 0.0) for n in range(20)]
+        catalog.store(own + alike + odd, MODEL.fingerprint)
+        catalog.finish(MODEL)
+    catalog = open_catalog(folder)
+    rows = catalog.item("dress")[0]
+    for k in (1, 2, 3, 10):
+        hits = catalog.search(rows, {"shape": 1}, k, without="dress")
+        assert [hit.id for hit in hits] == [f"alike{n}" for n in range(k)]
+
+
+def test_codes_dates_and_numbers_in_metadata(folder: Path) -> None:
+    cells = {"i1": "0012", "i2": "12", "i3": "2024-03-01", "i4": "2023_01", "i5": "12.0", "i6": "123456789012345678"}
+    with write_catalog(folder) as catalog:
+        catalog.set_facts({item: {"code": cell} for item, cell in cells.items()} | {"i7": {"code": "none"}})
+        catalog.finish(MODEL)
+
+    def items(where: str) -> list[str]:
+        found = open_catalog(folder).search(query(0, 0), {"shape": 1}, 50, parse_where(where))
+        return sorted(hit.id for hit in found)
+
+    assert items("code='0012'") == ["i1"]
+    assert items("code=12") == ["i2", "i5"]
+    assert items("code in (12, 0012)") == ["i1", "i2", "i5"]
+    assert items("code>=2024") == ["i3"]
+    assert items('code>="2024-01-01" and code<"2025"') == ["i3"]
+    assert items("code=2023_01") == ["i4"]
+    assert items("code=123456789012345679") == []
+    assert items("code<100") == ["i1", "i2", "i5"]
+    many = ", ".join(f"i{n}" for n in range(3000))
+    assert len(items(f"id in ({many})")) == 50
+
+
 def test_removed_items_are_gone(folder: Path) -> None:
     assert remove_items(["i25", "never"], folder) == ["never"]
     catalog = open_catalog(folder)

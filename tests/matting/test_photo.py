@@ -131,6 +131,22 @@ def test_cut_short(sample_photos: list[Path], tmp_path: Path, suffix: str) -> No
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("suffix", [".avif", ".webp", ".png", ".heic", ".tif", ".jpg"])
+def test_damaged_anywhere(sample_photos: list[Path], tmp_path: Path, suffix: str) -> None:
+    """Whatever the decoders raise, it is said in a few words; a picture may also be read with a stain."""
+    read_photo(sample_photos[0]).resize((96, 128)).save(tmp_path / f"whole{suffix}")
+    whole = (tmp_path / f"whole{suffix}").read_bytes()
+    refused = 0
+    for place in range(0, len(whole), max(1, len(whole) // 60)):
+        damaged = tmp_path / f"damaged{suffix}"
+        damaged.write_bytes(whole[:place] + bytes(255 - byte for byte in whole[place : place + 4]) + whole[place + 4 :])
+        try:
+            read_photo(damaged)
+        except PhotoError:
+            refused += 1
+    assert refused > 0
+
+
 def test_too_many_pixels(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", (10_001, 10_001))
     with pytest.raises(PhotoError, match="100 megapixels"):

@@ -168,6 +168,43 @@ def test_corrections_of_an_item_count_for_each_of_its_photos(
     }
 
 
+def test_exported_corrections_keep_the_other_labels_and_every_photo(
+    embedder: Embedder, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    photos, catalog = tmp_path / "photos", tmp_path / "catalog"
+    for item, photo in zip(("4711", "4712"), sample_photos, strict=False):
+        (photos / item).mkdir(parents=True)
+        shutil.copy(photo, photos / item / "front.jpg")
+    (tmp_path / "stock.csv").write_text("photo,id,color\n4711/front,A,x\n4712/front,B,y\n")
+    (tmp_path / "labels.csv").write_text("id,sender,collar,color\nA,9,crew,red\nB,8,hood,navy\n")
+    tables = {"labels": tmp_path / "labels.csv", "metadata": tmp_path / "stock.csv"}
+    remarks = build([photos], catalog, embedder, **tables).remarks
+    assert len(remarks) == 1
+    assert "stock.csv: column 'color' is left out" in remarks[0]
+    service = SearchService.open(catalog)
+    staff.correct(service, "A", "collar", "stand", "Aoi")
+    staff.correct(service, "B", "sleeve", "", "Aoi")
+    (tmp_path / "export.csv").write_text(staff.labels_csv(service))
+    labelled = read_labels(photos, tmp_path / "export.csv", service.schema)
+    assert (labelled.ids, labelled.senders) == (["4711/front", "4712/front"], ["9", "8"])
+    assert labelled.values(service.schema)["collar"] == ["stand", "hood"]
+    assert labelled.targets["sleeve"][1, -1] == 1
+    report = build([photos], catalog, embedder, labels=tmp_path / "export.csv")
+    assert report.rejected == 0
+    assert service.catalog.values_of("B")["color"] == ("navy", 1.0, True)
+    assert service.catalog.values_of("B")["collar"] == ("hood", 1.0, True)
+
+
+def test_photos_of_former_builds_are_known_to_tables(
+    embedder: Embedder, sample_photos: list[Path], tmp_path: Path
+) -> None:
+    names = [photo.stem for photo in sample_photos[:3]]
+    (tmp_path / "stock.csv").write_text(f"photo,id\n{names[0]},A\n{names[1]},A\n{names[2]},B\nmistyped,A\n")
+    build(sample_photos[:2], tmp_path / "catalog", embedder, metadata=tmp_path / "stock.csv")
+    build(sample_photos[2:3], tmp_path / "catalog", embedder, metadata=tmp_path / "stock.csv")
+    assert list(open_catalog(tmp_path / "catalog").rejected()) == ["mistyped (stock.csv)"]
+
+
 def test_reasons_for_rejecting_photos_are_told_apart(
     embedder: Embedder, sample_photos: list[Path], tmp_path: Path
 ) -> None:
