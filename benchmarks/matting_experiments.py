@@ -30,7 +30,7 @@ from matting.network import CLASS_FEATURES, MattingNetwork, first_convolution
 from matting.photo import read_photo
 from matting.pretrain import pretrain
 from matting.tables import read_table
-from matting.train import TrainConfig, new_network, train
+from matting.train import TrainConfig, fitting_weights, new_network, train
 from matting.weights import Model
 
 SURE = 0.3  # of a pseudo-matte's pixels at most so many, for each of the product, may be unsure
@@ -86,7 +86,7 @@ def run_arm(bench: Bench, arm: Arm) -> MattingNetwork:
     if arm.class_aware and not arm.from_zero:
         start_class_weights_at_random(network)
     if arm.start is not None:
-        network.load_state_dict(fitting(network, arm.start), strict=False)
+        network.load_state_dict(fitting_weights(network, arm.start.state_dict()), strict=False)
     photos = with_mattes(bench.photos, arm.mattes, config.seed)
     if arm.pseudo_mattes is not None:
         made = {path.stem: path for path in arm.pseudo_mattes.glob("*.png")}
@@ -121,12 +121,6 @@ def start_class_weights_at_random(network: MattingNetwork) -> None:
         ):
             fresh = nn.Conv2d(layer.in_channels, layer.out_channels, layer.kernel_size)
             layer.weight[:, -inputs:] = fresh.weight[:, -inputs:]
-
-
-def fitting(network: MattingNetwork, other: MattingNetwork) -> dict[str, torch.Tensor]:
-    """Those weights of another network that fit this one by name and shape."""
-    own = network.state_dict()
-    return {name: t for name, t in other.state_dict().items() if name in own and own[name].shape == t.shape}
 
 
 def make_pseudo_mattes(bench: Bench, network: MattingNetwork, mattes: int, folder: Path) -> None:

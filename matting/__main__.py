@@ -75,6 +75,8 @@ def evaluate_command(
     with one_line_errors():
         if each is not None and not each.parent.is_dir():
             fail(f"--each {each}: there is no folder {each.parent}; make it first", status=2)
+        if split and grades is None:
+            fail(f"--split {split}: needs --grades, whose column split is meant", status=2)
         pairs = find_pairs(photos, alphas, grades, split)
         with progress_bar("measuring", len(pairs)) as progress:
             measured = measure_each(pairs, mattes or Matter.load(weights, device), progress)

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from matting.photo import PHOTO_SUFFIXES, PhotoError, read_photo
+from matting.photo import PHOTO_SUFFIXES, PhotoError, read_matte
 
 BOX = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
 
@@ -22,8 +21,8 @@ def read_correction(
     """The region that a user names for a photo.
 
     Args:
-        name: a box "LEFT,TOP,RIGHT,BOTTOM" in the photo's pixels, the file of a mask (white: inside), or a folder of
-            masks named like their photos, in the same subfolders.
+        name: a box "LEFT,TOP,RIGHT,BOTTOM" in the photo's pixels, the file of a mask (white or, where parts are
+            transparent, opaque: inside), or a folder of masks named like their photos, in the same subfolders.
         photo: the photo's file.
         size: the photo's width and height.
         within: the photo's path in the folder that was given; by default its name.
@@ -51,10 +50,9 @@ def read_correction(
     elif not path.is_file():
         raise CorrectionError(f"{name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
     try:
-        mask = read_photo(path).convert("L").resize(size, Image.Resampling.BILINEAR)
+        return read_matte(path, size)
     except PhotoError as error:
-        raise CorrectionError(f"{path}: {error}") from error
-    return np.asarray(mask, np.float32) / np.float32(255)
+        raise CorrectionError(f"{path}: the mask can't be read") from error
 
 
 def mask_in(folder: Path, photo: Path) -> Path | None:

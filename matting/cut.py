@@ -76,9 +76,10 @@ def plan(places: list[Path], out: Path) -> dict[Path, Path]:
     target_of: dict[Path, Path] = {}
     photo_of: dict[Path, Path] = {}
     for place in places:
+        made_within = place.resolve() in out.resolve().parents
         for path in find_photos([place]):
-            if path in target_of:
-                continue
+            if path in target_of or (made_within and out.resolve() in path.resolve().parents):
+                continue  # given twice, or made by an earlier run
             within = path.relative_to(place) if place.is_dir() else Path(path.name)
             target = (out / within).with_suffix(".png")
             if target in photo_of:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 from pymatting import estimate_foreground_ml
 
-from matting.photo import read_photo
+from matting.photo import PhotoError, read_photo
 
 
 class BackgroundError(ValueError):
@@ -54,10 +54,13 @@ def compose(cutout: Image.Image, background: Image.Image) -> Image.Image:
 def read_background(name: str) -> Image.Image:
     """The background that a user names: a picture's file, or a colour as in HTML ("white", "#f4f4f4").
 
-    Raises BackgroundError if it is neither, PhotoError if the file can't be read.
+    Raises BackgroundError if it is neither, or the file can't be read.
     """
     if Path(name).is_file():
-        return read_photo(Path(name))
+        try:
+            return read_photo(Path(name))
+        except PhotoError as error:
+            raise BackgroundError(f"--on {name}: {error}") from error
     try:
         return Image.new("RGB", (1, 1), ImageColor.getrgb(name)[:3])
     except ValueError as error:

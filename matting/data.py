@@ -130,8 +130,8 @@ class LayerCache:
             progress(number + 1)
 
     def _file(self, photo: TrainingPhoto) -> Path:
-        matte = f" {photo.matte.resolve()} {photo.matte.stat().st_size}" if photo.matte else ""
-        name = hashlib.sha256(f"{photo.photo.resolve()}{matte}".encode()).hexdigest()[:24]
+        states = [(of.resolve(), of.stat().st_size, of.stat().st_mtime_ns) for of in (photo.photo, photo.matte) if of]
+        name = hashlib.sha256(repr(states).encode()).hexdigest()[:24]
         return self.folder / f"{name}.npy"
 
     def _make(self, photo: TrainingPhoto, file: Path) -> None:
@@ -436,7 +436,9 @@ def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) 
     outline = functional.interpolate(blurred, size=(height, width), mode="bilinear", align_corners=False)[0]
     reach = 0.02 * max(height, width)
     down, right = (round(step) for step in random.normal(0, reach, 2))
-    shadow = outline.roll((down, right), (1, 2))
+    beside = (max(0, right), max(0, -right), max(0, down), max(0, -down))
+    padded = functional.pad(outline[None], beside, mode="replicate")[0]
+    shadow = padded[:, max(0, -down) :, max(0, -right) :][:, :height, :width]
     return background * (1 - random.uniform(0.1, 0.6) * shadow)
 
 

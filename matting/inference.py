@@ -5,10 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
 from matting.network import BACKGROUND, FOREGROUND, STRIDE, UNKNOWN, MattingNetwork, normalise
+from matting.photo import PhotoError
 from matting.refine import MARGIN, at_size, box_of, harden, refine, without_lesser_parts
 from matting.trimap import make_trimap, one_hot
 
@@ -19,6 +21,7 @@ SMALLER_FOR_TRIMAP = 0.69  # down to this only class and trimap are looked for i
 UNSURE = 0.01  # M-Net looks where "unknown" is more probable
 MASK_BAND = 0.015  # half the width of the unknown band around a given mask's edge, of the coarse photo's longest side
 SOFT_BAND = 0.015  # how far from the edge an alpha may be between 0 and 1, of the coarse photo's longest side
+CORRECTION_BORDER = 2  # pixels around a correction, of the coarse photo, that its border has spoiled
 CLOSED_FORM_SIDE = 1024  # pixels; closed-form matting takes minutes and gigabytes beyond
 
 
@@ -126,7 +129,11 @@ def matte_at(
         mask, keep, drop, closed_form: see `Matter.cut`.
 
     Returns:
-        The alpha at the photo's size; the trimap and the class features at the smaller one.
+        The alpha at the photo's size, but for what `keep` and `drop` make of it where they speak; the trimap and the
+        class features at the smaller one.
+
+    Raises:
+        PhotoError: closed-form matting finds no solution.
     """
     height, width = photo.shape[1:]
     scale = size / max(height, width)
@@ -146,8 +153,14 @@ def matte_at(
     if mask is None:
         spoken = (None if region is None else region_of(region, size_now).numpy() for region in (keep, drop))
         hardened = without_lesser_parts(hardened, *spoken)
+    corrected = [region_of(region, size_now).numpy() for region in (keep, drop) if region is not None]
+    if corrected:
+        hardened = continued_into(hardened, np.any(corrected, axis=0))
     alpha = torch.from_numpy(hardened)
-    alpha = refine(network, photo, looked.class_features, alpha)
+    if closed_form:
+        alpha = functional.interpolate(alpha[None, None], size=(height, width), mode="bilinear")[0, 0]
+    else:
+        alpha = refine(network, photo, looked.class_features, alpha)
     alpha = torch.where(alpha < 0.03, 0.0, torch.where(alpha > 0.97, 1.0, alpha))
     return Look(looked.trimap, alpha, looked.class_features)
 
@@ -169,6 +182,19 @@ def region_of(correction: Matte, size: tuple[int, int]) -> Tensor:
     return _shrunk(correction, size)[0, 0] > 0.5
 
 
+def continued_into(alpha: Matte, region: NDArray[np.bool_]) -> Matte:
+    """An alpha (H, W) that goes on within a region (H, W), and a little around it, as it is beside that.
+
+    A correction's border is no product's edge: nothing must be looked for there, nor be left of what was found.
+    """
+    nearby = ndimage.binary_dilation(region, iterations=CORRECTION_BORDER)
+    if nearby.all():
+        return alpha
+    rows, columns = ndimage.distance_transform_edt(nearby, return_distances=False, return_indices=True)
+    continued: Matte = alpha[rows, columns]
+    return continued
+
+
 def _closed_form(photo: Tensor, trimap: Tensor) -> Tensor:
     """Closed-form matting of a photo (3, H, W), uint8, within a trimap (3, h, w), at up to 1,024 pixels a side.
 
@@ -183,4 +209,8 @@ def _closed_form(photo: Tensor, trimap: Tensor) -> Tensor:
     levels = torch.tensor([0.0, 0.5, 1.0], dtype=torch.float64)[channel]  # background, unknown, foreground
     if not bool((levels == 0).any()) or not bool((levels == 1).any()):
         return levels.float()  # there is nothing to start from
-    return torch.from_numpy(estimate_alpha_cf(picture.permute(1, 2, 0).numpy(), levels.numpy())).float()
+    try:
+        with np.errstate(all="ignore"):  # a solver that fails divides by zero first
+            return torch.from_numpy(estimate_alpha_cf(picture.permute(1, 2, 0).numpy(), levels.numpy())).float()
+    except ValueError as error:
+        raise PhotoError("closed-form matting finds no solution for it") from error

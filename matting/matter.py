@@ -96,10 +96,11 @@ class Matter:
             mask: (H, W) in [0, 1], a coarse mask of the product, in place of the network's own trimap.
             keep: (H, W) in [0, 1]; where it is above one half the alpha becomes 1.
             drop: the same, where the alpha becomes 0; it outdoes `keep`.
-            closed_form: let closed-form matting (Levin et al. 2008) fill the unknown band instead of M-Net.
+            closed_form: let closed-form matting (Levin et al. 2008) fill the unknown band instead of M-Net, at up to
+                1,024 pixels a side.
 
         Raises:
-            PhotoError: the file can't be read.
+            PhotoError: the file can't be read, or closed-form matting finds no solution.
         """
         pixels = torch.from_numpy(_pixels(photo)).permute(2, 0, 1)
         height, width = pixels.shape[1:]

@@ -86,11 +86,13 @@ def find_by_name(folder: Path) -> dict[str, Path]:
 def read_matte(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     """A grey matte of 8 or 16 bits, or a cut-out's alpha, as (height, width) in [0, 1] at this width and height.
 
+    A picture that is opaque everywhere is no cut-out: its grey counts. The EXIF orientation is applied.
+
     Raises PhotoError if it can't be read.
     """
     try:
         with Image.open(path) as image:
-            resized = _matte_channel(image).resize(size, Image.Resampling.BILINEAR)
+            resized = _matte_channel(_upright(image)).resize(size, Image.Resampling.BILINEAR)
     except (*DECODER_ERRORS, Image.DecompressionBombError) as error:
         raise PhotoError(f"{path}: the matte can't be read") from error
     return np.asarray(resized, np.float32) / np.float32(255)
@@ -101,7 +103,12 @@ def _matte_channel(image: Image.Image) -> Image.Image:
         return _from_high_depth(image)
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.getchannel("A") if "A" in image.getbands() else image.convert("L")
+    if "A" in image.getbands():
+        alpha = image.getchannel("A")
+        if alpha.getextrema() != (255, 255):
+            return alpha
+        image = image.convert("RGB")
+    return image.convert("L")
 
 
 def read_photo(path: Path, at_least: int | None = None) -> Image.Image:

@@ -7,7 +7,7 @@ what ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -37,7 +37,7 @@ from matting.training import (
     training_progress,
 )
 from matting.trimap import one_hot
-from matting.trunks import PACKAGED_TRUNK, hub_errors, hub_normalisation, load_packaged_trunk
+from matting.trunks import PACKAGED_TRUNK, hub_errors, hub_normalisation, load_packaged_trunk, packaged_weights
 from matting.weights import FORMAT, read_weights
 
 BatchT = TypeVar("BatchT")
@@ -139,14 +139,14 @@ class Batches(Dataset[Batch]):
 def new_network(config: TrainConfig, classes: int) -> MattingNetwork:
     """A network with ImageNet trunks and the rest untrained. Raises TrunkError if the trunk can't be had."""
     count = classes if config.class_aware else 0
-    if config.trunk != PACKAGED_TRUNK:
+    if packaged_weights(config.trunk) is None:
         mean, std = hub_normalisation(config.trunk)
         with hub_errors(config.trunk):
             return MattingNetwork(MattingConfig(count, config.trunk, mean, std), pretrained=True)
-    network = MattingNetwork(MattingConfig(count))
+    network = MattingNetwork(MattingConfig(count, config.trunk))
     for part in (network.class_network, network.trimap_network):
         if part is not None:
-            load_packaged_trunk(part.trunk)
+            load_packaged_trunk(part.trunk, config.trunk)
     return network
 
 
@@ -156,11 +156,29 @@ def start_from(network: MattingNetwork, weights: Path) -> None:
     Raises WeightsError if the file can't be used, TrainError if it is of a network of another shape.
     """
     _, tensors = read_weights(weights, FORMAT)
-    own = network.state_dict()
-    fitting = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    fitting = fitting_weights(network, tensors)
     if not fitting:
         raise TrainError(f"{weights}: holds no layer of this network")
     network.load_state_dict(fitting, strict=False)
+
+
+def fitting_weights(network: MattingNetwork, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those of some weights that a network has layers for.
+
+    Where only one of both is class-aware, a convolution that reads class features as well as others takes over the
+    weights of the others.
+    """
+    fitting = {}
+    for name, own in network.state_dict().items():
+        other = tensors.get(name)
+        if other is None:
+            continue
+        if other.shape == own.shape:
+            fitting[name] = other
+        elif own.ndim == other.ndim == 4 and own[:, :1].shape == other[:, :1].shape:
+            shared = min(own.shape[1], other.shape[1])
+            fitting[name] = torch.cat([other[:, :shared].to(own), own[:, shared:]], dim=1)
+    return fitting
 
 
 def start_training(network: MattingNetwork, config: TrainConfig) -> TrainState[MattingNetwork]:

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 from typer.testing import CliRunner
 
+from matting import inference
 from matting.__main__ import app
 from matting.cutout import compose, cut_out, read_background
 from matting.inference import Look
@@ -112,6 +114,24 @@ def test_corrections_are_obeyed(matter: Matter, photo: Path) -> None:
     matte = matter.cut(picture, keep=keep, drop=drop).alpha
     assert (matte[:40, :40] == 1).all()
     assert (matte[picture.height // 2 :] == 0).all()
+
+
+def test_corrections_leave_what_lies_beside_them(matter: Matter, photo: Path) -> None:
+    """The border of a correction is no product's edge, at whatever size the photo is."""
+    original = read_photo(photo)
+    for scale in (1, 3):
+        picture = original.resize((scale * original.width, scale * original.height))
+        before = matter.cut(picture).alpha
+        cloth = np.argwhere(ndimage.minimum_filter(before > 0.99, 61 * scale))
+        floor = np.argwhere(ndimage.minimum_filter(before < 0.01, 61 * scale))
+        drop, keep = np.zeros_like(before), np.zeros_like(before)
+        for region, places in ((drop, cloth), (keep, floor)):
+            row, column = places[len(places) // 2]
+            reach = slice(row - 20 * scale, row + 20 * scale), slice(column - 20 * scale, column + 20 * scale)
+            region[reach] = 1
+        after = matter.cut(picture, keep=keep, drop=drop).alpha
+        beside = (ndimage.maximum_filter(np.maximum(keep, drop), 41 * scale) > 0) & (keep + drop == 0)
+        assert np.abs(after - before)[beside].max() < 0.1
 
 
 def test_corrections_hold_with_closed_form_matting_and_where_nothing_else_is_left(matter: Matter, photo: Path) -> None:
@@ -245,6 +265,48 @@ def test_nothing_is_overwritten_by_another_photo(photo: Path, tmp_path: Path) ->
     assert status == 1
     assert "would be overwritten" in errors
     assert (tmp_path / "b.png").read_bytes() == before
+
+
+def test_masks_may_be_transparent_where_nothing_is_meant(photo: Path, tmp_path: Path) -> None:
+    size = read_photo(photo).size
+    stroke = Image.new("RGBA", size, (0, 0, 0, 0))
+    stroke.paste("white", (0, 0, 40, 40))
+    stroke.save(tmp_path / "stroke.png")
+    arguments = ["cut", photo, "--alpha", "--out"]
+    assert command(*arguments, tmp_path / "own")[0] == 0
+    assert command(*arguments, tmp_path / "kept", "--keep", tmp_path / "stroke.png")[0] == 0
+    own, kept = (read_matte(tmp_path / name / f"{photo.stem}.png", size) for name in ("own", "kept"))
+    assert (kept[:40, :40] == 1).all()
+    assert intersection_over_union(own[60:], kept[60:]) > 0.95
+    assert command("cut", photo, "--out", tmp_path / "cut")[0] == 0
+    mask = ["--mask", tmp_path / "cut" / f"{photo.stem}.png"]
+    assert command(*arguments, tmp_path / "masked", *mask)[0] == 0
+    assert intersection_over_union(own, read_matte(tmp_path / "masked" / f"{photo.stem}.png", size)) > 0.95
+
+
+def test_a_photo_without_a_closed_form_leaves_the_others(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    shutil.copy(photo, tmp_path / "photos" / "b.jpg")
+    noise = np.random.default_rng(0).integers(0, 256, (60, 2, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photos" / "a.png")
+    options = ["--closed-form", "--mask", "0,0,2,30"]
+    status, _, errors = command("cut", tmp_path / "photos", "--out", tmp_path / "photos" / "out", *options)
+    assert status == 1
+    assert "a.png: closed-form matting finds no solution" in errors
+    assert "wrote 1 of 2" in errors
+    # What an earlier run has made is no photo.
+    assert "wrote 1 of 2" in command("cut", tmp_path / "photos", "--out", tmp_path / "photos" / "out", *options)[2]
+
+
+def test_closed_form_matting_is_not_refined_by_the_network(
+    matter: Matter, photo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = read_photo(photo).resize((600, 800))
+    own, whole = matter.cut(picture).alpha, matter.cut(picture, closed_form=True).alpha
+    monkeypatch.setattr(inference, "CLOSED_FORM_SIDE", 400)
+    smaller = matter.cut(picture, closed_form=True).alpha
+    edge = ndimage.maximum_filter(own > 0.5, 9) & ~ndimage.minimum_filter(own > 0.5, 9)
+    assert np.abs(smaller - whole)[edge].mean() < np.abs(smaller - own)[edge].mean()
 
 
 def test_masks_of_subfolders_are_for_the_photos_of_the_same(photo: Path, tmp_path: Path) -> None:

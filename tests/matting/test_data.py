@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageColor
 
 from matting.data import (
     LayerCache,
     TrainingPhoto,
+    cast_shadow,
     find_floor,
     lay_sheet,
     make_example,
@@ -156,3 +157,19 @@ def test_a_sheet_lies_in_the_middle_and_the_floor_shows_beside_it(seed: int) -> 
     assert 0 <= laid.min() <= laid.max() <= 1
     assert (laid[:, 40:56, 30:42] > 0.05).all()
     assert (laid == 0).all(dim=0).any()
+
+
+def test_shadows_fall_beside_the_product_and_nowhere_else() -> None:
+    floor, alpha = torch.ones(3, 64, 64), torch.zeros(1, 64, 64)
+    alpha[:, :, 40:] = 1  # up to the right edge
+    shadows = [1 - cast_shadow(floor, alpha, np.random.default_rng(seed)) for seed in range(40)]
+    assert max(float(shadow[:, :, :8].max()) for shadow in shadows) < 0.01
+    assert max(float(shadow[:, :, 56:].min()) for shadow in shadows) > 0.1
+
+
+def test_a_photo_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    photo = TrainingPhoto("a", tmp_path / "a.png", None, "", 0)
+    for colour in ("red", "blue"):
+        Image.new("RGB", (64, 64), colour).save(photo.photo)
+        shown = LayerCache(tmp_path / "layers").load(photo).photo[:, 0, 0]
+        assert shown.tolist() == list(ImageColor.getrgb(colour))

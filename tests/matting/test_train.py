@@ -14,6 +14,7 @@ from matting.__main__ import app
 from matting.data import TrainingPhoto, read_training_photos
 from matting.network import MattingNetwork
 from matting.train import TrainConfig, TrainError, new_network, start_from, train
+from matting.trunks import packaged_weights
 from matting.weights import Model, WeightsError, load_model, save_model
 
 CPU = torch.device("cpu")
@@ -158,3 +159,25 @@ def test_training_on_what_is_not_there_is_one_line(
     assert result.exit_code == 1
     assert complaint in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_weights_of_the_other_kind_are_taken_over_as_far_as_they_go(tmp_path: Path) -> None:
+    """With and without class features, networks share all that reads the photo."""
+    aware, plain = (new_network(TrainConfig(class_aware=of), 2) for of in (True, False))
+    for network, name in ((aware, "aware"), (plain, "plain")):
+        for parameter in network.parameters():
+            torch.nn.init.normal_(parameter)
+        save_model(Model(network, (), 64, {}), tmp_path / f"{name}.safetensors")
+    for name, other in (("aware", new_network(TrainConfig(class_aware=False), 2)), ("plain", new_network(CONFIG, 2))):
+        known = load_model(tmp_path / f"{name}.safetensors").network
+        start_from(other, tmp_path / f"{name}.safetensors")
+        for part in ("trimap_network.trunk.conv_stem", "matte_network.stem"):
+            one, taken = known.get_parameter(f"{part}.weight"), other.get_parameter(f"{part}.weight")
+            shared = min(one.shape[1], taken.shape[1])
+            assert torch.equal(one[:, :shared], taken[:, :shared])
+
+
+def test_larger_trunks_come_from_their_packages() -> None:
+    network = new_network(TrainConfig(trunk="tf_efficientnet_lite1"), 2)
+    stored = torch.load(str(packaged_weights("tf_efficientnet_lite1")), weights_only=True, map_location="cpu")
+    assert torch.equal(network.trimap_network.trunk.conv_stem.weight[:, :3], next(iter(stored.values())))
