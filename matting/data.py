@@ -22,7 +22,7 @@ from torch.nn import functional
 from matting.losses import Truth
 from matting.photo import PhotoError, find_by_name, read_matte, read_photo
 from matting.refine import harden
-from matting.tables import TableError, read_table
+from matting.tables import TableError, read_table, rows_of_split
 from matting.trimap import make_trimap
 
 LONGEST_SIDE = 640  # of the cached photos, in pixels
@@ -71,9 +71,8 @@ def read_training_photos(
         matte_of = find_by_name(folder) | matte_of
     row_of = None
     if labels is not None:
-        required = ("id", "category", "split") if split else ("id", "category")
-        rows = read_table(labels, required).rows
-        row_of = {row["id"]: row for row in rows if not split or row["split"] == split}
+        rows = rows_of_split(labels, read_table(labels, ("id", "category")), split)
+        row_of = {row["id"]: row for row in rows}
     found = []
     for id_, path in find_by_name(photos).items():
         if row_of is not None and id_ not in row_of:

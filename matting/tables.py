@@ -50,6 +50,16 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> Table:
     return Table(tuple(header), [dict(zip(header, row[: len(header)], strict=True)) for row in padded])
 
 
+def rows_of_split(path: Path, table: Table, split: str) -> list[dict[str, str]]:
+    """The rows of a file's table whose column `split` holds this, all of them if it is "".
+
+    Raises TableError if there is no such column.
+    """
+    if split and "split" not in table.columns:
+        raise TableError(f"{path}: has no column 'split'; --split '' takes all rows")
+    return [row for row in table.rows if not split or row["split"] == split]
+
+
 def _decode(path: Path, content: bytes) -> str:
     encodings = ("utf-16",) if content.startswith((b"\xff\xfe", b"\xfe\xff")) else ENCODINGS
     for encoding in encodings:

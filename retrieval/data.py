@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import PhotoError, find_by_name, read_matte, read_photo
-from matting.tables import TableError, read_table
+from matting.tables import TableError, read_table, rows_of_split
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.tables import DOES_NOT_APPLY, check_values, known_value
 
@@ -68,9 +68,9 @@ def read_labels(
     Raises:
         TableError: a file lacks what is needed, or no row has a photo.
     """
-    table = read_table(labels, required=("id", "split") if split else ("id",))
+    table = read_table(labels, required=("id",))
     check_values(labels, table, schema)
-    rows = [row for row in table.rows if not split or row["split"] == split]
+    rows = rows_of_split(labels, table, split)
     by_id = find_by_name(photos)
     rows = [row for row in rows if row["id"] in by_id]
     if not rows:

@@ -14,7 +14,7 @@ from index.catalog import open_catalog, remove_items
 from matting.console import fail, printable, say, warn
 from retrieval.console import one_line_errors
 from retrieval.search import Answer, Query, SearchService, parse_changes, parse_weights
-from retrieval.sheet import SheetRow, draw_sheet
+from retrieval.sheet import ARROW, SheetRow, draw_sheet
 from retrieval.thumbnails import drop_thumbnails
 
 if TYPE_CHECKING:
@@ -172,14 +172,18 @@ def sheet_row(query: Query, answer: Answer, title: str | None = None) -> SheetRo
     words = [f"same {key}" for key in answer.weights if key not in query.change]
     words += [f"{key}: {value}" for key, value in query.change.items()]
     photo = query.photo if query.photo is not None else Path(answer.photo) if answer.photo else None
-    return SheetRow(title or ", ".join(words), photo, wanted, tuple(answer.weights), answer.hits)
+    return SheetRow(title or ", ".join(words), photo, answer.values, wanted, tuple(answer.weights), answer.hits)
 
 
 def _print_hits(query: Query, answer: Answer) -> None:
     keys = list(answer.weights)
     table = Table("", "id", "score", *keys)
     wanted = answer.values | query.change
-    table.add_row("", "query", "", *(wanted.get(key, "") or "none" for key in keys), style="bold")
+    asked = []
+    for key in keys:
+        before, value = answer.values.get(key, "") or "none", wanted.get(key, "") or "none"
+        asked.append(value if before == value else f"{before} {ARROW} {value}")
+    table.add_row("", "query", "", *asked, style="bold")
     table.add_section()
     for rank, hit in enumerate(answer.hits, start=1):
         cells = []
@@ -188,7 +192,8 @@ def _print_hits(query: Query, answer: Answer) -> None:
             colour = "green" if seen.value == wanted.get(key) else "red"
             cells.append(Text.assemble((seen.value or "none", colour), f" {seen.score:.2f}"))
         table.add_row(str(rank), Text(printable(hit.id), overflow="fold"), f"{hit.score:.3f}", *cells)
-    Console().print(table if answer.hits else "no hits: nothing in the catalogue passes the filter")
+    nothing = "nothing in the catalogue passes the filter" if query.where else "the catalogue has no other item"
+    Console().print(table if answer.hits else f"no hits: {nothing}")
 
 
 def _report(report: "BuildReport", catalog: Path) -> None:

@@ -17,6 +17,7 @@ LINE = 19
 PAPER, INK, FAINT, FRAME = "#f6f5f2", "#22211f", "#77736c", "#dedad2"
 SAME, OTHER = "#1b6e43", "#b0481e"
 # Of Debian and others, Windows and macOS.
+ARROW = "→"  # from what is seen in the query to what is wanted
 JAPANESE_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "ipaexg.ttf",
@@ -31,13 +32,14 @@ JAPANESE_FONTS = (
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One search: a title, the query's photo and values (with those asked for in their place), and its hits.
+    """One search: a title, the query's photo and the values seen in it, those that hits should have, and the hits.
 
     `attributes` are those that counted; their values stand under each photo.
     """
 
     title: str
     photo: Image.Image | Path | None
+    seen: dict[str, str]
     wanted: dict[str, str]
     attributes: tuple[str, ...]
     hits: list[Hit]
@@ -119,7 +121,10 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
     _write(draw, (GAP, top + GAP), row.title, INK, 22)
     first = top + GAP + 34
     lines = [(words.query, FAINT)]
-    lines += [(_line(words, key, row.wanted.get(key, "")), INK) for key in row.attributes]
+    for key in row.attributes:
+        seen, wanted = (words.value(key, values.get(key, "")) for values in (row.seen, row.wanted))
+        value = seen if seen == wanted else f"{seen} {ARROW if can_write(ARROW) else '->'} {wanted}"
+        lines.append((f"{words.attribute(key)}: {value}", INK))
     _draw_card(sheet, paper, row.photo, (GAP, first), lines)
     left = 2 * GAP + CARD[0] + GAP
     draw.line((left - GAP - GAP // 2, first, left - GAP - GAP // 2, first + CARD[1]), fill=FRAME, width=2)
@@ -135,12 +140,9 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
             lines.append((printable(hit.id), FAINT))
         for key in row.attributes:
             value = hit.attributes[key].value
-            lines.append((_line(words, key, value), SAME if value == row.wanted.get(key, "") else OTHER))
+            text = f"{words.attribute(key)}: {words.value(key, value)}"
+            lines.append((text, SAME if value == row.wanted.get(key, "") else OTHER))
         _draw_card(sheet, paper, Path(hit.photo), place, lines)
-
-
-def _line(words: SheetWords, key: str, value: str) -> str:
-    return f"{words.attribute(key)}: {words.value(key, value)}"
 
 
 def _draw_card(

@@ -293,7 +293,8 @@ def selection_sheet(page: Page, query: Query, as_cut_outs: bool) -> bytes:
         value=lambda key, value: texts.value(schema[key], value),
     )
     photo = query.garment.photo if query.garment else None
-    row = SheetRow("erimoto", photo, answer.values | query.change, tuple(answer.weights), answer.hits)
+    wanted = answer.values | query.change
+    row = SheetRow("erimoto", photo, answer.values, wanted, tuple(answer.weights), answer.hits)
     return png(draw_sheet([row], words=words, read=small, with_ids=True))
 
 
