@@ -29,7 +29,7 @@ def show(page: Page) -> None:
             st.markdown(texts("corrections.count", counting=len(found) - undone, undone=undone), width="content")
             st.download_button(
                 texts("corrections.export"),
-                lambda: staff.labels_csv(page.service).encode("utf-8-sig"),  # so that spreadsheet programs know it
+                lambda: staff.labels_csv(page.service),
                 "labels.csv",
                 "text/csv",
                 key="save-labels",
