@@ -43,7 +43,7 @@ def main(
             (
                 "Like this, but long-sleeved",
                 {"sleeve": "short"},
-                Query(by={"color": 1, "pattern": 1}, change={"sleeve": "long"}, k=HITS),
+                Query(by={"color": 2, "pattern": 1}, change={"sleeve": "long"}, k=HITS),
             ),
         ):
             item = choose_query(service.catalog, query, now, without={item for item, _ in rows})

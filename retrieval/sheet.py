@@ -17,7 +17,7 @@ LINE = 19
 PAPER, INK, FAINT, FRAME = "#f6f5f2", "#22211f", "#77736c", "#dedad2"
 SAME, OTHER = "#1b6e43", "#b0481e"
 # Of Debian and others, Windows and macOS.
-ARROW = "→"  # from what is seen in the query to what is wanted
+BECOMES = ">"  # between what is seen in the query and what is wanted; the Latin font has no arrow
 JAPANESE_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "ipaexg.ttf",
@@ -123,7 +123,7 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
     lines = [(words.query, FAINT)]
     for key in row.attributes:
         seen, wanted = (words.value(key, values.get(key, "")) for values in (row.seen, row.wanted))
-        value = seen if seen == wanted else f"{seen} {ARROW if can_write(ARROW) else '->'} {wanted}"
+        value = seen if seen == wanted else f"{seen} {BECOMES} {wanted}"
         lines.append((f"{words.attribute(key)}: {value}", INK))
     _draw_card(sheet, paper, row.photo, (GAP, first), lines)
     left = 2 * GAP + CARD[0] + GAP
