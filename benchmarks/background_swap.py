@@ -18,10 +18,10 @@ from scipy import ndimage
 from matting import find_by_name, read_photo
 from matting.cutout import compose, cut_out
 from matting.matter import Matter
-from matting.tables import read_table
+from matting.tables import read_table, rows_of_split
 from retrieval.attributes import CATEGORY
 from retrieval.embed import embed_files
-from retrieval.embedder import Embedder
+from retrieval.embedder import Embedder, Embeddings
 from retrieval.measure import rank_other_senders
 
 
@@ -37,15 +37,13 @@ def empty_floor(photo: Image.Image, alpha: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(np.where(product[..., None], smooth, pixels).round().astype(np.uint8))
 
 
-def measure(
-    embedder: Embedder, paths: list[Path], values: dict[str, list[str]], senders: list[str]
-) -> dict[str, float]:
-    """MAP in percent of each attribute of photos."""
-    batches = [batch.embeddings for batch in embed_files(embedder, paths)]
+def measure(batches: list[Embeddings], rows: list[dict[str, str]]) -> dict[str, float]:
+    """MAP in percent of each attribute of embedded photos, whose labels and senders the rows of a table hold."""
+    senders = [row["sender"] for row in rows]
     found = {}
-    for key in embedder.schema.keys:
-        vectors = np.concatenate([batch.vectors[key] for batch in batches])
-        found[key] = rank_other_senders(vectors, values[key], senders).mean_average_precision
+    for key in batches[0].vectors:
+        vectors, values = np.concatenate([batch.vectors[key] for batch in batches]), [row.get(key, "") for row in rows]
+        found[key] = rank_other_senders(vectors, values, senders).mean_average_precision
     found["mean"] = float(np.mean([value for key, value in found.items() if key != CATEGORY]))
     return found
 
@@ -57,7 +55,7 @@ def main(
     split: Annotated[str, typer.Option(help="which rows of the labels")] = "dev",
 ) -> None:
     """Compose the pictures and measure."""
-    rows = [row for row in read_table(labels, required=("id", "sender", "split")).rows if row["split"] == split]
+    rows = rows_of_split(labels, read_table(labels, required=("id", "sender")), split)
     file_of = find_by_name(photos)
     matter, embedder = Matter.load(), Embedder.load()
     out.mkdir(parents=True, exist_ok=True)
@@ -70,10 +68,10 @@ def main(
         photo = read_photo(file_of[row["id"]])
         floor = empty_floor(ground, matter.cut(ground).alpha).resize(photo.size, Image.Resampling.BILINEAR)
         compose(cut_out(photo, matter.cut(photo).alpha), floor).save(target)
-    values = {key: [row.get(key, "") for row in rows] for key in embedder.schema.keys}
-    senders = [row["sender"] for row in rows]
-    own = measure(embedder, [file_of[row["id"]] for row in rows], values, senders)
-    moved = measure(embedder, [out / f"{row['id']}.png" for row in rows], values, senders)
+    own, moved = (
+        measure([batch.embeddings for batch in embed_files(embedder, paths)], rows)
+        for paths in ([file_of[row["id"]] for row in rows], [out / f"{row['id']}.png" for row in rows])
+    )
     figures = {"own floor": own, "another's floor": moved, "change": {key: moved[key] - own[key] for key in own}}
     print(json.dumps({of: {key: round(value, 2) for key, value in at.items()} for of, at in figures.items()}, indent=1))
 

@@ -11,13 +11,12 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from background_swap import measure
 
 from matting import find_by_name
 from matting.tables import read_table, rows_of_split
-from retrieval.attributes import CATEGORY
 from retrieval.embed import embed_files
 from retrieval.embedder import Embedder
-from retrieval.measure import rank_other_senders
 from retrieval.thumbnails import save_thumbnails, thumbnail_square
 
 
@@ -42,13 +41,7 @@ def main(
         large.append(batch.embeddings)
         small.append(embedder.embed_squares(np.stack([square for square in squares if square is not None])))
     for name, batches in (("photos", large), ("small pictures", small)):
-        found = {}
-        for key in embedder.schema.keys:
-            vectors = np.concatenate([embeddings.vectors[key] for embeddings in batches])
-            values, senders = [row.get(key, "") for row in rows], [row["sender"] for row in rows]
-            found[key] = rank_other_senders(vectors, values, senders).mean_average_precision
-        found["mean"] = float(np.mean([value for key, value in found.items() if key != CATEGORY]))
-        print(json.dumps({"shown": name} | {key: round(value, 2) for key, value in found.items()}))
+        print(json.dumps({"shown": name} | {key: round(value, 2) for key, value in measure(batches, rows).items()}))
 
 
 if __name__ == "__main__":

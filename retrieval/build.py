@@ -118,7 +118,9 @@ def build(
 def _without_own_pictures(paths: list[Path], folder: Path) -> list[Path]:
     """The photos that are not small pictures of the catalogue itself, which may lie among what it is made of."""
     thumbnails = (folder / THUMBNAILS).resolve()
-    return [path for path in paths if thumbnails not in path.resolve().parents]
+    # Folders are few beside the photos in them, and resolving a path asks the disk.
+    own = {place for place in {path.parent for path in paths} if place.resolve().is_relative_to(thumbnails)}
+    return [path for path in paths if path.parent not in own]
 
 
 def read_item_tables(schema: Schema, labels: Path | None, metadata: Path | None) -> ItemTables:

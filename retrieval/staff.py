@@ -141,16 +141,15 @@ def labels_csv(service: SearchService) -> str:
     for one in reversed(all_corrections(service)):  # the newest last, so that it stays
         if one.undone is None:
             of_item.setdefault(one.item, {})[one.attribute] = one.value
+    cells: dict[str, dict[str, str]] = {}
+    for item, corrected in of_item.items():
+        labels, facts = browse.given(service.catalog, item)
+        sent = {"sender": facts.get("sender", ""), "split": facts.get("split", "train")}
+        values = (labels | corrected).items()
+        cells[item] = sent | {key: value or DOES_NOT_APPLY for key, value in values if key in service.schema.keys}
     photos = service.catalog.known_photos()
     names = _names_for_training(service.catalog.folder, photos)
-    rows: list[dict[str, str]] = []
-    for photo in photos:
-        if photo.item in of_item:
-            labels, facts = browse.given(service.catalog, photo.item)
-            values = labels | of_item[photo.item]
-            cells = {key: value or DOES_NOT_APPLY for key, value in values.items() if key in service.schema.keys}
-            sent = {"sender": facts.get("sender", ""), "split": facts.get("split", "train")}
-            rows.append({"id": names[photo.path]} | sent | cells)
+    rows = [{"id": names[photo.path]} | cells[photo.item] for photo in photos if photo.item in cells]
     text = io.StringIO()
     writer = csv.DictWriter(text, ["id", "sender", "split", *service.schema.keys], restval="", lineterminator="\n")
     writer.writeheader()
