@@ -150,11 +150,10 @@ def matte_at(
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))
+    spoken = [None if region is None else region_of(region, size_now).numpy() for region in (keep, drop)]
     if mask is None:
-        spoken = (None if region is None else region_of(region, size_now).numpy() for region in (keep, drop))
         hardened = without_lesser_parts(hardened, *spoken)
-    corrected = [region_of(region, size_now).numpy() for region in (keep, drop) if region is not None]
-    if corrected:
+    if corrected := [region for region in spoken if region is not None]:
         hardened = continued_into(hardened, np.any(corrected, axis=0))
     alpha = torch.from_numpy(hardened)
     if closed_form:

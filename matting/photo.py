@@ -86,7 +86,7 @@ def find_by_name(folder: Path) -> dict[str, Path]:
 def read_matte(path: Path, size: tuple[int, int]) -> NDArray[np.float32]:
     """A grey matte of 8 or 16 bits, or a cut-out's alpha, as (height, width) in [0, 1] at this width and height.
 
-    A picture that is opaque everywhere is no cut-out: its grey counts. The EXIF orientation is applied.
+    A grey picture that is opaque everywhere is no cut-out: its grey counts. The EXIF orientation is applied.
 
     Raises PhotoError if it can't be read.
     """
@@ -103,12 +103,11 @@ def _matte_channel(image: Image.Image) -> Image.Image:
         return _from_high_depth(image)
     if "transparency" in image.info:
         image = image.convert("RGBA")
-    if "A" in image.getbands():
-        alpha = image.getchannel("A")
-        if alpha.getextrema() != (255, 255):
-            return alpha
-        image = image.convert("RGB")
-    return image.convert("L")
+    if "A" not in image.getbands():
+        return image.convert("L")
+    alpha, (red, green, blue) = image.getchannel("A"), image.convert("RGB").split()
+    is_grey = red.tobytes() == green.tobytes() == blue.tobytes()
+    return red if is_grey and alpha.getextrema() == (255, 255) else alpha
 
 
 def read_photo(path: Path, at_least: int | None = None) -> Image.Image:

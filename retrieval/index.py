@@ -14,7 +14,7 @@ from index.catalog import open_catalog, remove_items
 from matting.console import fail, printable, say, warn
 from retrieval.console import one_line_errors
 from retrieval.search import Answer, Query, SearchService, parse_changes, parse_weights
-from retrieval.sheet import BECOMES, SheetRow, draw_sheet
+from retrieval.sheet import SheetRow, draw_sheet, seen_and_wanted
 from retrieval.thumbnails import drop_thumbnails
 
 if TYPE_CHECKING:
@@ -179,11 +179,8 @@ def _print_hits(query: Query, answer: Answer) -> None:
     keys = list(answer.weights)
     table = Table("", "id", "score", *keys)
     wanted = answer.values | query.change
-    asked = []
-    for key in keys:
-        before, value = answer.values.get(key, "") or "none", wanted.get(key, "") or "none"
-        asked.append(value if before == value else f"{before} {BECOMES} {value}")
-    table.add_row("", "query", "", *asked, style="bold")
+    asked = [[values.get(key, "") or "none" for values in (answer.values, wanted)] for key in keys]
+    table.add_row("", "query", "", *(seen_and_wanted(*both) for both in asked), style="bold")
     table.add_section()
     for rank, hit in enumerate(answer.hits, start=1):
         cells = []

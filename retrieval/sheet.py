@@ -17,7 +17,6 @@ LINE = 19
 PAPER, INK, FAINT, FRAME = "#f6f5f2", "#22211f", "#77736c", "#dedad2"
 SAME, OTHER = "#1b6e43", "#b0481e"
 # Of Debian and others, Windows and macOS.
-BECOMES = ">"  # between what is seen in the query and what is wanted; the Latin font has no arrow
 JAPANESE_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "ipaexg.ttf",
@@ -123,8 +122,7 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
     lines = [(words.query, FAINT)]
     for key in row.attributes:
         seen, wanted = (words.value(key, values.get(key, "")) for values in (row.seen, row.wanted))
-        value = seen if seen == wanted else f"{seen} {BECOMES} {wanted}"
-        lines.append((f"{words.attribute(key)}: {value}", INK))
+        lines.append((f"{words.attribute(key)}: {seen_and_wanted(seen, wanted)}", INK))
     _draw_card(sheet, paper, row.photo, (GAP, first), lines)
     left = 2 * GAP + CARD[0] + GAP
     draw.line((left - GAP - GAP // 2, first, left - GAP - GAP // 2, first + CARD[1]), fill=FRAME, width=2)
@@ -143,6 +141,11 @@ def _draw_row(sheet: Image.Image, paper: _Paper, row: SheetRow, top: int) -> Non
             text = f"{words.attribute(key)}: {words.value(key, value)}"
             lines.append((text, SAME if value == row.wanted.get(key, "") else OTHER))
         _draw_card(sheet, paper, Path(hit.photo), place, lines)
+
+
+def seen_and_wanted(seen: str, wanted: str) -> str:
+    """A value seen in a query, and the one that is wanted in its place, if it is another."""
+    return seen if seen == wanted else f"{seen} > {wanted}"  # the Latin font has no arrow
 
 
 def _draw_card(

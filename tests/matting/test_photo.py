@@ -179,6 +179,8 @@ def test_mattes_are_read_from_grey_and_from_cut_outs(tmp_path: Path) -> None:
         assert matte[-1, 0] > 0.9
     grey.convert("RGBA").save(tmp_path / "opaque.png")
     assert (read_matte(tmp_path / "opaque.png", (40, 30)) == read_matte(tmp_path / "grey.png", (40, 30))).all()
+    Image.new("RGBA", (40, 30), (200, 0, 0, 255)).save(tmp_path / "all.png")  # a photo in which no product was found
+    assert (read_matte(tmp_path / "all.png", (40, 30)) == 1).all()
     (tmp_path / "broken.png").write_bytes(b"no")
     with pytest.raises(PhotoError, match=r"broken\.png: the matte can't be read"):
         read_matte(tmp_path / "broken.png", (4, 4))
