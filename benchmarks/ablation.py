@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from matting import find_by_name
+from matting.console import fail, one_line_errors
 from matting.device import choose_device, keep_freed_memory
 from matting.trunks import load_packaged_trunk
 from retrieval.attributes import CATEGORY, Schema, load_schema
@@ -39,9 +40,9 @@ class OneSpace(RegionPatchNet):
         alone = replace(config, value_counts=(1,))
         self.pooled = AttributeProjection(1, self.trunk.feature_info.channels()[-1], alone)
 
-    def forward(self, photos: Tensor, foreground: Tensor, with_background: bool = False) -> Seen:
-        """Photos (B, 3, S, S) -> the same vector for each attribute."""
-        one = self.pooled(self.maps(photos)[-1].mean(dim=(2, 3))[:, None])
+    def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
+        """The photos' maps -> the same vector for each attribute."""
+        one = self.pooled(maps[-1].mean(dim=(2, 3))[:, None])
         each = one.expand(-1, len(self.config.value_counts), -1)
         nothing = torch.zeros_like(each)
         logits = [head(torch.cat([each[:, 0], nothing[:, 0]], dim=-1)) for head in self.heads]
@@ -51,9 +52,9 @@ class OneSpace(RegionPatchNet):
 class PooledFeatures(RegionPatchNet):
     """The mean of the trunk's deepest map, as ImageNet left it."""
 
-    def forward(self, photos: Tensor, foreground: Tensor, with_background: bool = False) -> Seen:
-        """Photos (B, 3, S, S) -> the same unit vector of features for each attribute."""
-        one = functional.normalize(self.maps(photos)[-1].mean(dim=(2, 3)), dim=-1)
+    def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
+        """The photos' maps -> the same unit vector of features for each attribute."""
+        one = functional.normalize(maps[-1].mean(dim=(2, 3)), dim=-1)
         each = one[:, None].expand(-1, len(self.config.value_counts), -1)
         return Seen(each, each, each, each, [one.new_zeros(len(one), count + 1) for count in self.config.value_counts])
 
@@ -117,7 +118,8 @@ def run_row(
         return [matte_of.get(id_) for id_ in photos.ids] if row.mattes else None
 
     if row.trained:
-        run = folder / f"{row.name.replace(' ', '-').replace(',', '')}-{config.seed}"
+        name = row.name.replace(" ", "-").replace(",", "")
+        run = folder / f"{name}-{config.seed}-{config.epochs}-{config.size}"
         run.mkdir(exist_ok=True)
         load_squares(taught.paths, CACHE_SIZE, folder, mattes=files(taught))  # once for all rows
         for file in folder.glob("*.npy"):
@@ -149,6 +151,16 @@ def main(
     size: Annotated[int, typer.Option(min=64)] = 160,
 ) -> None:
     """Train and measure the rows, and write each to RUN/ablation.csv."""
+    if unknown := sorted(set(row or []) - {one.name for one in ROWS}):
+        fail(f"--row {unknown[0]}: give one of {', '.join(one.name for one in ROWS)}", status=2)
+    with one_line_errors():
+        run_rows(clothing, mattes, run, row, seed or [0], epochs, size)
+
+
+def run_rows(
+    clothing: Path, mattes: Path, run: Path, row: list[str] | None, seeds: list[int], epochs: int, size: int
+) -> None:
+    """As `main`."""
     keep_freed_memory()
     schema = load_schema()
     taught = read_labels(clothing / "photos", clothing / "labels.csv", schema, "train", clothing / "readings.csv")
@@ -158,10 +170,10 @@ def main(
     done = set()
     if table.exists():
         with table.open() as file:
-            done = {(of["row"], int(of["seed"])) for of in csv.DictReader(file)}
-    for of_seed in seed or [0]:
+            done = {(of["row"], *(int(of[key]) for key in ("seed", "epochs", "size"))) for of in csv.DictReader(file)}
+    for of_seed in seeds:
         for one in ROWS:
-            if (row and one.name not in row) or (one.name, of_seed) in done:
+            if (row and one.name not in row) or (one.name, of_seed, epochs, size) in done:
                 continue
             config = TrainConfig(epochs=epochs, size=size, seed=of_seed)
             found = run_row(one, config, taught, asked, schema, mattes, run)

@@ -11,12 +11,16 @@ import typer
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from matting.console import fail
+
 
 def main(
     one: Path, other: Path, out: Path, share: Annotated[float, typer.Option(min=0, max=1, help="of OTHER")] = 0.5
 ) -> None:
     """Write the weighted mean of two networks' weights."""
     first, second = load_file(one), load_file(other)
+    if {name: of.shape for name, of in first.items()} != {name: of.shape for name, of in second.items()}:
+        fail(f"{other}: is of another network than {one}")
     mean = {
         name: (1 - share) * of + share * second[name] if of.is_floating_point() else of for name, of in first.items()
     }

@@ -23,6 +23,7 @@ from retrieval.attributes import CATEGORY
 from retrieval.embed import embed_files
 from retrieval.embedder import Embedder, Embeddings
 from retrieval.measure import rank_other_senders
+from retrieval.tables import known_value
 
 
 def empty_floor(photo: Image.Image, alpha: NDArray[np.float32]) -> Image.Image:
@@ -42,7 +43,8 @@ def measure(batches: list[Embeddings], rows: list[dict[str, str]]) -> dict[str, 
     senders = [row["sender"] for row in rows]
     found = {}
     for key in batches[0].vectors:
-        vectors, values = np.concatenate([batch.vectors[key] for batch in batches]), [row.get(key, "") for row in rows]
+        vectors = np.concatenate([batch.vectors[key] for batch in batches])
+        values = [known_value(row.get(key, "")) for row in rows]
         found[key] = rank_other_senders(vectors, values, senders).mean_average_precision
     found["mean"] = float(np.mean([value for key, value in found.items() if key != CATEGORY]))
     return found
@@ -60,14 +62,11 @@ def main(
     matter, embedder = Matter.load(), Embedder.load()
     out.mkdir(parents=True, exist_ok=True)
     for number, row in enumerate(rows):
-        target = out / f"{row['id']}.png"
-        if target.exists():
-            continue
         others = [other for other in rows if other["sender"] != row["sender"]]
         ground = read_photo(file_of[others[int(np.random.default_rng(number).integers(len(others)))]["id"]])
         photo = read_photo(file_of[row["id"]])
         floor = empty_floor(ground, matter.cut(ground).alpha).resize(photo.size, Image.Resampling.BILINEAR)
-        compose(cut_out(photo, matter.cut(photo).alpha), floor).save(target)
+        compose(cut_out(photo, matter.cut(photo).alpha), floor).save(out / f"{row['id']}.png")
     own, moved = (
         measure([batch.embeddings for batch in embed_files(embedder, paths)], rows)
         for paths in ([file_of[row["id"]] for row in rows], [out / f"{row['id']}.png" for row in rows])

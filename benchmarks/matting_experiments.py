@@ -21,7 +21,7 @@ import typer
 from PIL import Image
 from torch import nn
 
-from matting.console import say
+from matting.console import fail, one_line_errors, say
 from matting.data import TrainingPhoto, read_training_photos
 from matting.device import choose_device, keep_freed_memory
 from matting.evaluate import find_pairs, measure_each, summarise
@@ -33,6 +33,7 @@ from matting.tables import read_table
 from matting.train import TrainConfig, fitting_weights, new_network, train
 from matting.weights import Model
 
+STOPPED = "stopped; the same command goes on from here"
 SURE = 0.3  # of a pseudo-matte's pixels at most so many, for each of the product, may be unsure
 
 
@@ -96,7 +97,8 @@ def run_arm(bench: Bench, arm: Arm) -> MattingNetwork:
         (bench.run / "layers").mkdir(exist_ok=True)
         (folder / "layers").symlink_to((bench.run / "layers").resolve())
     trained = train(photos, network, config, folder, choose_device("auto"))
-    assert trained is not None
+    if trained is None:
+        fail(STOPPED)
     results = bench.run / "results.jsonl"
     done = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
     if not any((row["arm"], row["mattes"], row["seed"]) == (arm.name, arm.mattes, config.seed) for row in done):
@@ -170,7 +172,8 @@ def pretraining(bench: Bench) -> None:
     torch.manual_seed(config.seed)
     network = new_network(config, bench.classes)
     start = pretrain(bench.photos, network, config, bench.run / "start", choose_device("auto"))
-    assert start is not None
+    if start is None:
+        fail(STOPPED)
     for mattes in (50, 200, sum(photo.matte is not None for photo in bench.photos)):
         run_arm(bench, Arm("from ImageNet", mattes))
         run_arm(bench, Arm("pre-trained", mattes, start=start))
@@ -193,8 +196,9 @@ def main(
 ) -> None:
     """Train and measure an experiment's arms."""
     config = TrainConfig(steps=steps, size=size, seed=seed)
-    EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config))
-    print_table(run)
+    with one_line_errors():
+        EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config))
+        print_table(run)
 
 
 def print_table(run: Path) -> None:

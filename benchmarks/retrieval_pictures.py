@@ -20,6 +20,7 @@ from matting import find_by_name, read_photo
 from matting.tables import read_table
 from retrieval.embed import embed_files
 from retrieval.embedder import Embedder
+from retrieval.tables import known_value
 
 TILE = 150
 GAP = 8
@@ -120,7 +121,7 @@ def main(
     batches = [batch.embeddings for batch in embed_files(embedder, paths)]
     for key in keys:
         vectors = np.concatenate([batch.vectors[key] for batch in batches])
-        values = [row.get(key, "") for row in rows]
+        values = [known_value(row.get(key, "")) for row in rows]
         known = np.flatnonzero([bool(value) for value in values])
         lines = []
         for query in random.choice(known, min(queries, len(known)), replace=False):

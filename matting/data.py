@@ -32,13 +32,17 @@ SMOOTHED_FROM = 1.2  # photo pixels a new pixel
 
 @dataclass(frozen=True)
 class TrainingPhoto:
-    """A photo for training: its matte's file, or None if only its class is known (-1: not even that)."""
+    """A photo for training: its matte's file, or None if only its class is known (-1: not even that).
+
+    `reference`: whether its matte may tell how good others are, too.
+    """
 
     id: str
     photo: Path
     matte: Path | None
     sender: str
     class_: int
+    reference: bool = True
 
 
 def read_training_photos(
@@ -53,7 +57,8 @@ def read_training_photos(
 
     Args:
         photos: folder of photos, named by id.
-        mattes: folders of grey mattes named by id; an id's first one counts. Without any, none is used.
+        mattes: folders of grey mattes named by id; an id's first one counts, and is a reference if it lies in the last
+            folder. Without any, none is used.
         grades: CSV with the columns id and grade; a matte that is listed with another grade than "good" is left out.
         labels: CSV with the columns id, category, and optionally sender and split; without it no class is known.
         split: if given, only rows of `labels` whose column `split` holds this.
@@ -67,7 +72,9 @@ def read_training_photos(
         rows = read_table(grades, required=("id", "grade")).rows
         doubtful = {row["id"] for row in rows if row["grade"] != "good"}
     matte_of: dict[str, Path] = {}
+    others: set[str] = set()
     for folder in mattes:
+        others = set(matte_of)
         matte_of = find_by_name(folder) | matte_of
     row_of = None
     if labels is not None:
@@ -84,8 +91,9 @@ def read_training_photos(
                 id=id_,
                 photo=path,
                 matte=None if id_ in doubtful else matte_of.get(id_),
-                sender=row.get("sender", ""),
+                sender=row.get("sender", "") or id_,
                 class_=classes.index(category) if category in classes else -1,
+                reference=id_ not in others,
             )
         )
     if not found:
@@ -458,7 +466,7 @@ def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) 
     blurred = functional.avg_pool2d(small, 3, stride=1, padding=1, count_include_pad=False)
     outline = functional.interpolate(blurred, size=(height, width), mode="bilinear", align_corners=False)[0]
     reach = random.choice([0.02, 0.06], p=[0.7, 0.3]) * max(height, width)  # at times far: a lamp at one side
-    down, right = (round(step) for step in random.normal(0, reach, 2))
+    down, right = (round(step) for step in random.normal(0, reach, 2).clip(-2 * reach, 2 * reach))
     beside = (max(0, right), max(0, -right), max(0, down), max(0, -down))
     padded = functional.pad(outline[None], beside, mode="replicate")[0]
     shadow = padded[:, max(0, -down) :, max(0, -right) :][:, :height, :width]

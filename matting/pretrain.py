@@ -21,7 +21,7 @@ from matting.data import Example, LayerCache, TrainingPhoto, cast_shadow, lay_fl
 from matting.losses import LossWeights, Truth, alpha_loss, composition_loss, gradient_loss, matting_loss
 from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, normalise
 from matting.train import TrainConfig, fill_cache, run_steps, start_training
-from matting.training import TrainState, descend, quickest_precision
+from matting.training import TrainError, TrainState, descend, quickest_precision
 from matting.trimap import one_hot
 
 
@@ -166,6 +166,8 @@ def pretrain(
 
     See `matting.train.train` for the rest.
     """
+    if len(photos) < 2:
+        raise TrainError("pre-training blends two photos; give two or more")
     bare = [TrainingPhoto(photo.id, photo.photo, None, photo.sender, -1) for photo in photos]
     cache = fill_cache(bare, run)
     state = start_training(network.to(device), config)

@@ -7,7 +7,7 @@ what ships. A run can be stopped at any time (Ctrl-C) and goes on, step for step
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -234,8 +234,8 @@ def train(
     """Train a network, or go on with a run that was stopped.
 
     Args:
-        photos: with their mattes or classes; whole senders are held out, and those of their photos that have mattes
-            are measured.
+        photos: with their mattes or classes; whole senders are held out, and those of their photos that have a
+            reference are measured.
         network: with pre-trained trunks.
         config: how to train.
         run: folder for the arrays, the checkpoint and the log (`log.jsonl`, a line every 500 steps).
@@ -246,7 +246,9 @@ def train(
     """
     cache = fill_cache(photos, run)
     held_out = hold_out_senders([photo.sender for photo in photos], config.held_out, config.seed)
-    unseen = [photo for photo, out in zip(photos, held_out, strict=True) if out and photo.matte][:MEASURED_PHOTOS]
+    unseen = [photo for photo, out in zip(photos, held_out, strict=True) if out and photo.matte and photo.reference][
+        :MEASURED_PHOTOS
+    ]
     batches = Batches([photo for photo, out in zip(photos, held_out, strict=True) if not out], cache, config)
     say(f"{len(batches.matted)} photos with mattes, {len(batches.classed)} with a class only, {len(unseen)} to measure")
     state = start_training(network.to(device), config)
@@ -269,6 +271,14 @@ def fill_cache(photos: list[TrainingPhoto], run: Path) -> LayerCache:
         task = progress.add_task("reading photos", total=len(photos))
         cache.fill(photos, lambda done: progress.update(task, completed=done))
     return cache
+
+
+def _from_workers(loader: DataLoader[BatchT]) -> Iterator[BatchT]:
+    """The loader's batches; what a worker fails of, told by torch with the worker's traceback, in one line."""
+    try:
+        yield from loader
+    except Exception as error:
+        raise TrainError(str(error).strip().splitlines()[-1]) from error
 
 
 def run_steps(
@@ -315,7 +325,7 @@ def run_steps(
     losses: list[float] = []
     with stop_on_interrupt() as stop, training_progress() as progress:
         task = progress.add_task("training", total=config.steps, completed=state.step)
-        for batch in loader:
+        for batch in _from_workers(loader):
             torch.manual_seed(config.seed * 1_000_000 + state.step)  # a resumed run draws the same
             losses.append(step(batch))
             progress.update(task, completed=state.step)

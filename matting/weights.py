@@ -87,7 +87,7 @@ def read_weights(path: Path, expected_format: str) -> tuple[dict[str, str], dict
     Raises WeightsError if the file is missing, damaged or of another format.
     """
     if not path.is_file():
-        raise WeightsError(f"{path}: there is no such weights file; name one with --weights")
+        raise WeightsError(f"{path}: there is no such weights file")
     try:
         with safe_open(path, framework="pt") as file:
             header: dict[str, str] = file.metadata() or {}

@@ -92,7 +92,7 @@ def read_labels(
     return LabelledPhotos(
         [row["id"] for row in rows],
         [by_id[row["id"]] for row in rows],
-        [row.get("sender", "") for row in rows],
+        [row.get("sender", "") or row["id"] for row in rows],
         targets,
     )
 

@@ -55,6 +55,8 @@ def evaluate(vectors: Path, labels: Path) -> dict[str, dict[str, float]]:
             measured[key]["calibration_error"] = expected_calibration_error(confidence, right) * 100
     if not measured:
         raise ValueError(f"{vectors}: holds no attribute that is a column of {labels}")
+    if not any(of["queries"] for of in measured.values()):
+        raise ValueError(f"{labels}: no photo in {vectors} has a value that another sender's photo has, too")
     return measured
 
 

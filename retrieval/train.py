@@ -278,6 +278,10 @@ def train(
     unseen_squares = squares.subset(held_out).cut_with(config.surroundings)
     targets = [torch.from_numpy(taught.targets[key]) for key in schema.keys]
 
+    if len(taught.ids) == 0:
+        raise TrainError("--held-out leaves no photo to train on; give 0")
+    if config.held_out > 0 and len(unseen.ids) == 0:
+        warn("too few senders to hold any out: nothing is measured, and confidences are not calibrated")
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
     teachers = teachers or []
     weights = [of for one in (network, *(teacher.network for teacher in teachers)) for of in one.state_dict().values()]
@@ -290,7 +294,9 @@ def train(
         "network": asdict(network.config),
         "data": digest_of(
             taught.ids,
+            [(path.name, path.stat().st_size) for path in taught.paths],
             [file and (file.name, file.stat().st_size) for file in matte_files or []],
+            [teacher.temperatures for teacher in teachers],
             schema.to_json(),
             *taught.targets.values(),
             *weights,
@@ -472,12 +478,16 @@ def main(
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
     epochs: Annotated[int, typer.Option(min=0, help="0: only calibrate --start anew")] = TrainConfig.epochs,
     batch: Annotated[int, typer.Option(min=2)] = TrainConfig.batch,
-    size: Annotated[int, typer.Option(min=64, max=CACHE_SIZE, help="side of the squares in pixels")] = TrainConfig.size,
+    size: Annotated[
+        int | None,
+        typer.Option(min=64, max=CACHE_SIZE, help="side of the squares; default: as --start, or 224"),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate of the heads")] = TrainConfig.rate,
     trunk_rate: Annotated[float, typer.Option(min=0, help="the same of the trunk")] = TrainConfig.trunk_rate,
     surroundings: Annotated[
-        float, typer.Option(min=0, max=1, help="how much of what surrounds them cut-outs keep")
-    ] = TrainConfig.surroundings,
+        float | None,
+        typer.Option(min=0, max=1, help="how much of what surrounds them cut-outs keep; default: as --start, or 0.15"),
+    ] = None,
     freeze_shallow: Annotated[bool, typer.Option(help="keep the trunk's shallow part as it is")] = True,
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos for calibration")] = 0.08,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
@@ -488,10 +498,10 @@ def main(
         trunk=trunk,
         epochs=epochs,
         batch=batch,
-        size=size,
+        size=size or TrainConfig.size,
+        surroundings=TrainConfig.surroundings if surroundings is None else surroundings,
         rate=rate,
         trunk_rate=trunk_rate,
-        surroundings=surroundings,
         freeze_shallow=freeze_shallow,
         held_out=held_out,
         seed=seed,
@@ -521,6 +531,14 @@ def main(
                     status=2,
                 )
             network, temperatures = known_network.network, known_network.temperatures
+            config = replace(
+                config,
+                trunk=network.config.trunk,
+                size=size or known_network.size,
+                surroundings=known_network.surroundings if surroundings is None else surroundings,
+            )
+        elif epochs == 0:
+            fail("--epochs 0 only calibrates --start anew; give it", status=2)
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
         teachers = [load_teacher(path, attributes) for path in teacher or []]

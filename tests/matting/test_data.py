@@ -1,6 +1,7 @@
 """Training pictures: composed by the matting equation, from floors without product, the same whenever asked for."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from matting.data import (
     TrainingPhoto,
     cast_shadow,
     find_floor,
+    lay_box,
+    lay_lump,
     lay_sheet,
     make_example,
     read_training_photos,
@@ -55,6 +58,19 @@ def test_what_is_known_of_photos(samples: Path, tmp_path: Path) -> None:
         for row in csv.DictReader(file):
             assert found[row["id"]].class_ == (0 if row["category"] == "t-shirt" else -1)
             assert found[row["id"]].sender == row["sender"]
+
+
+def test_only_mattes_of_the_last_folder_are_references(samples: Path, tmp_path: Path) -> None:
+    ids = sorted(path.stem for path in (samples / "alphas").iterdir())
+    Image.new("L", (4, 4), 255).save(tmp_path / f"{ids[0]}.png")
+    found = {
+        photo.id: photo
+        for photo in read_training_photos(samples / "photos", [tmp_path, samples / "alphas"], None, None, "", [])
+    }
+    assert found[ids[0]].matte == tmp_path / f"{ids[0]}.png"
+    assert not found[ids[0]].reference
+    assert found[ids[1]].reference
+    assert found[ids[0]].sender != found[ids[1]].sender  # nobody is named, so nobody has taken both
 
 
 def test_mattes_of_other_photos_are_an_error(samples: Path, tmp_path: Path) -> None:
@@ -159,12 +175,25 @@ def test_a_sheet_lies_in_the_middle_and_the_floor_shows_beside_it(seed: int) -> 
     assert (laid == 0).all(dim=0).any()
 
 
+@pytest.mark.parametrize("lay_thing", [lay_box, lay_lump])
+def test_things_lie_somewhere_on_the_floor(lay_thing: Callable[..., torch.Tensor]) -> None:
+    floor, surface = torch.zeros(3, 96, 72), torch.ones(3, 96, 72)
+    covered = []
+    for seed in range(12):
+        laid = lay_thing(surface, floor, np.random.default_rng(seed))
+        assert laid.shape == floor.shape
+        assert 0 <= laid.min() <= laid.max() <= 1
+        covered.append(float((laid > 0.02).any(dim=0).float().mean()))
+    assert max(covered) < 0.9
+    assert sum(share > 0.02 for share in covered) > 9
+
+
 def test_shadows_fall_beside_the_product_and_nowhere_else() -> None:
-    floor, alpha = torch.ones(3, 64, 64), torch.zeros(1, 64, 64)
-    alpha[:, :, 40:] = 1  # up to the right edge
+    floor, alpha = torch.ones(3, 128, 128), torch.zeros(1, 128, 128)
+    alpha[:, :, 80:] = 1  # up to the right edge
     shadows = [1 - cast_shadow(floor, alpha, np.random.default_rng(seed)) for seed in range(40)]
-    assert max(float(shadow[:, :, :8].max()) for shadow in shadows) < 0.01
-    assert max(float(shadow[:, :, 56:].min()) for shadow in shadows) > 0.1
+    assert max(float(shadow[:, :, :16].max()) for shadow in shadows) < 0.01
+    assert max(float(shadow[:, :, 112:].min()) for shadow in shadows) > 0.1
 
 
 def test_a_photo_that_has_changed_is_read_again(tmp_path: Path) -> None:

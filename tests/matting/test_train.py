@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,10 @@ from typer.testing import CliRunner
 
 from matting import train as train_module
 from matting.__main__ import app
-from matting.data import TrainingPhoto, read_training_photos
+from matting.data import LayerCache, TrainingPhoto, read_training_photos
 from matting.network import MattingNetwork
-from matting.train import TrainConfig, TrainError, new_network, start_from, train
+from matting.pretrain import pretrain
+from matting.train import Batches, TrainConfig, TrainError, new_network, run_steps, start_from, start_training, train
 from matting.trunks import packaged_weights
 from matting.weights import Model, WeightsError, load_model, save_model
 
@@ -123,6 +126,30 @@ def test_pretraining_and_training_by_command(samples: Path, photos: list[Trainin
     result = CliRunner().invoke(app, [*cutting, "--weights", str(tmp_path / "b.safetensors")])
     assert result.exit_code == 0, result.output
     assert len(list((tmp_path / "cut").glob("*.png"))) == 6
+
+
+def test_pretraining_needs_two_photos(photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match="give two or more"):
+        pretrain(photos[:1], new_network(CONFIG, 0), CONFIG, tmp_path, CPU)
+
+
+def test_what_a_worker_fails_of_is_told_in_one_line(photos: list[TrainingPhoto], tmp_path: Path) -> None:
+    """A photo that can't be read any more, after all were read once."""
+    for name in ("photos", "run"):
+        (tmp_path / name).mkdir()
+    own = [replace(photo, photo=tmp_path / "photos" / photo.photo.name) for photo in photos]
+    for photo, moved in zip(photos, own, strict=True):
+        moved.photo.symlink_to(photo.photo)
+    batches = Batches(own, LayerCache(tmp_path / "run" / "layers"), CONFIG)
+    shutil.rmtree(tmp_path / "run" / "layers")
+    for moved in own:
+        moved.photo.unlink()
+        moved.photo.write_bytes(b"nothing")
+    state = start_training(new_network(CONFIG, len(CLASSES)), CONFIG)
+    with pytest.raises(TrainError) as told:
+        run_steps(state, CONFIG, batches, lambda _: 0.0, lambda _: {}, own, tmp_path / "run")
+    assert "\n" not in str(told.value)
+    assert "Traceback" not in str(told.value)
 
 
 def test_starting_weights_are_taken_over_by_name(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,11 +127,41 @@ def test_cut_outs_are_shown_where_there_are_mattes(
     assert distance < 0.1 * (weights_of(one) - weights_of(whole)).norm()
 
 
-def test_training_goes_on_from_weights(schema: Schema) -> None:
-    network = train_module.load_teacher(SHIPPED_WEIGHTS, schema).network
-    assert torch.equal(next(network.parameters()), next(load_model(SHIPPED_WEIGHTS).network.parameters()))
+def test_calibrating_anew_keeps_all_else(samples: Path, tmp_path: Path) -> None:
+    """`--start FILE --epochs 0`: the network, its size and its surroundings stay; only temperatures change."""
+    known = replace(load_model(SHIPPED_WEIGHTS), size=96, surroundings=0.4)
+    save_model(known, tmp_path / "known.safetensors")
+    program = train_module.typer.Typer()
+    program.command()(train_module.main)
+    arguments = ["--photos", str(samples / "photos"), "--labels", str(samples / "labels.csv"), "--split", ""]
+    arguments += ["--mattes", str(samples / "alphas"), "--held-out", "0.3", "--epochs", "0"]
+    arguments += ["--run", str(tmp_path / "run"), "--out", str(tmp_path / "new.safetensors")]
+    result = CliRunner().invoke(program, arguments)
+    assert result.exit_code == 2
+    assert "--epochs 0 only calibrates --start anew" in result.stderr
+    result = CliRunner().invoke(program, [*arguments, "--start", str(tmp_path / "known.safetensors")])
+    assert result.exit_code == 0, result.output
+    anew = load_model(tmp_path / "new.safetensors")
+    assert torch.equal(weights_of(anew), weights_of(load_model(tmp_path / "known.safetensors")))
+    assert (anew.size, anew.surroundings) == (96, 0.4)
+    assert anew.temperatures != known.temperatures
+    assert "tf_efficientnet_lite2" in anew.notes["training"]
+
+
+def test_weights_of_other_attributes_are_refused(schema: Schema) -> None:
     with pytest.raises(TrainError, match="other attributes"):
         train_module.load_teacher(SHIPPED_WEIGHTS, Schema(schema.attributes[:3]))
+
+
+def test_photos_of_nobody_are_held_out_one_by_one(samples: Path, schema: Schema, tmp_path: Path) -> None:
+    with (samples / "labels.csv").open() as file:
+        rows = [{"id": row["id"], "collar": row["collar"]} for row in csv.DictReader(file)]
+    with (tmp_path / "mine.csv").open("w") as file:
+        writer = csv.DictWriter(file, ["id", "collar"])
+        writer.writeheader()
+        writer.writerows(rows)
+    mine = read_labels(samples / "photos", tmp_path / "mine.csv", schema)
+    assert 0.2 < hold_out_senders(mine.senders, 0.3, 0).mean() < 0.4
 
 
 def test_the_command_writes_weights_that_embed(samples: Path, tmp_path: Path) -> None:
@@ -159,7 +190,7 @@ def test_mattes_that_are_missing_are_named(samples: Path, tmp_path: Path) -> Non
     program = train_module.typer.Typer()
     program.command()(train_module.main)
     data = ["--photos", str(samples / "photos"), "--labels", str(samples / "labels.csv"), "--split", ""]
-    arguments = [*data, "--run", str(tmp_path / "run"), "--out", str(tmp_path / "w.safetensors"), "--epochs", "0"]
+    arguments = [*data, "--run", str(tmp_path / "run"), "--out", str(tmp_path / "w.safetensors"), "--epochs", "1"]
     result = CliRunner().invoke(program, [*arguments, "--mattes", str(tmp_path / "mattes")])
     assert result.exit_code == 1
     assert f"{tmp_path / 'mattes'}: holds no matte" in result.stderr
