@@ -485,3 +485,7 @@ def test_evaluate_names_what_is_wrong(samples: Path, tmp_path: Path) -> None:
     assert_one_line(
         run_main(evaluate.main, "--vectors", tmp_path / "odd.npz", "--labels", labels), "'collar'", "2 rows"
     )
+    (tmp_path / "mine.csv").write_text("id,sender,collar\na,me,crew\nb,me,crew\n")
+    np.savez(tmp_path / "mine.npz", id=np.array(["a", "b"]), collar=np.ones((2, 3), np.float32))
+    result = run_main(evaluate.main, "--vectors", tmp_path / "mine.npz", "--labels", tmp_path / "mine.csv")
+    assert_one_line(result, "mine.csv", "another sender")
