@@ -160,7 +160,7 @@ def main(
 def run_rows(
     clothing: Path, mattes: Path, run: Path, row: list[str] | None, seeds: list[int], epochs: int, size: int
 ) -> None:
-    """As `main`."""
+    """Train and measure the rows that RUN/ablation.csv lacks; all rows where `row` is None."""
     keep_freed_memory()
     schema = load_schema()
     taught = read_labels(clothing / "photos", clothing / "labels.csv", schema, "train", clothing / "readings.csv")

@@ -25,6 +25,7 @@ from matting.data import (
     LayerCache,
     Layers,
     TrainingPhoto,
+    cast_shadow,
     find_floor,
     lay_floor,
     placing_grid,
@@ -139,7 +140,7 @@ def compose(
         placed[:3] = placed[:3][:, nearest[0], nearest[1]]
         alpha = change(alpha, random)
     matte = torch.from_numpy(alpha)[None]
-    background = shadowed(lay_floor(floor, SIZE, SIZE, random), (matte > 0.3).float(), random)
+    background = cast_shadow(lay_floor(floor, SIZE, SIZE, random), (matte > 0.3).float(), random)
     if thing is draw_hanger:
         background = to_tensor(draw_hanger(to_image(background), alpha, random))
     picture = to_image(matte * placed[:3] + (1 - matte) * background)
@@ -147,25 +148,6 @@ def compose(
         picture, hand = draw_hand(picture, alpha, random)
         alpha = alpha * (1 - np.asarray(hand, np.float32) / 255)
     return picture, alpha
-
-
-def shadowed(floor: Tensor, outline: Tensor, random: np.random.Generator) -> Tensor:
-    """A floor (3, H, W) darkened by a product's blurred, shifted outline (1, H, W).
-
-    Not `matting.data.cast_shadow`: training pictures change, these stay as they are.
-    """
-    if random.random() < 0.2:
-        return floor
-    reduction = int(random.choice([4, 8, 16]))
-    small = functional.interpolate(outline[None], size=(SIZE // reduction, SIZE // reduction), mode="area")
-    blurred = functional.avg_pool2d(small, 3, stride=1, padding=1, count_include_pad=False)
-    soft = functional.interpolate(blurred, size=(SIZE, SIZE), mode="bilinear", align_corners=False)[0]
-    down, right = (round(step) for step in random.normal(0, 0.02 * SIZE, 2))
-    padded = functional.pad(soft[None], (max(0, right), max(0, -right), max(0, down), max(0, -down)), mode="replicate")[
-        0
-    ]
-    shadow = padded[:, max(0, -down) :, max(0, -right) :][:, :SIZE, :SIZE]
-    return floor * (1 - random.uniform(0.1, 0.6) * shadow)
 
 
 def to_image(picture: Tensor) -> Image.Image:

@@ -109,7 +109,10 @@ UNITS = {
 @app.command("train")
 def train_command(
     photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
-    alphas: Annotated[list[Path], typer.Option(help="folder of mattes named by id; the last of several measures")],
+    alphas: Annotated[
+        list[Path],
+        typer.Option(help="folder of mattes named by id; may be given again, and only the last one's are measured on"),
+    ],
     run: Annotated[Path, typer.Option(help="folder for the arrays, the checkpoint and the log")],
     out: Annotated[Path, typer.Option(help="weights file to write")],
     labels: Annotated[Path, typer.Option(help="CSV: id, category, sender, split")],

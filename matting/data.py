@@ -222,9 +222,8 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
     background = lay_floor(floor, height, width, random, reduced)
     if composed and random.random() < 0.4:
         background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
-    if composed and random.random() < 0.4:
-        lay_thing = lay_box if random.random() < 0.5 else lay_lump
-        background = lay_thing(lay_floor(others[1], height, width, random, reduced), background, random)
+    if composed and random.random() < 0.25:
+        background = lay_box(lay_floor(others[1], height, width, random, reduced), background, random)
     if not composed and random.random() < 0.4:
         photo, foreground = _light_apart(photo, foreground, alpha, random)
     if composed:
@@ -416,29 +415,6 @@ def lay_box(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Tens
     return (on_box * light(surface[None], random)[0] * shade + (1 - on_box) * floor * (1 - thrown)).clamp(0, 1)
 
 
-def lay_lump(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Tensor:
-    """A cushion, a knee or a hand somewhere on a floor: something round, often of one colour; all (3, H, W)."""
-    height, width = floor.shape[1:]
-    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
-    x, y = (x - random.uniform(-1, 1)) * random.uniform(0.6, 1.6), y - random.uniform(-1, 1)
-    angle, reach = torch.atan2(y, x), random.uniform(0.2, 0.8)
-    outline = torch.full_like(angle, reach)
-    for wave in range(1, 5):
-        outline = outline + reach * random.normal(0, 0.15 / wave) * torch.cos(wave * angle + random.uniform(0, 6.3))
-    inside = outline - torch.hypot(x, y)
-    in_pixels = inside * (max(height, width) / 2)
-    on_lump = (in_pixels + 0.5).clamp(0, 1)
-    kind = random.random()
-    if kind < 0.6:
-        skin = random.uniform(0.35, 1.0) * np.array([1.0, 0.78, 0.65])
-        colour = torch.from_numpy(skin if kind < 0.25 else random.uniform(0.05, 1.0, 3)).float()
-        surface = colour[:, None, None] + 0.3 * (surface - surface.mean(dim=(1, 2), keepdim=True))
-    rounded = 1 - random.uniform(0, 0.6) * (1 - inside / reach).clamp(0, 1).square()
-    thrown = random.uniform(0.0, 0.5) * torch.exp(-(-in_pixels).clamp(min=0) / random.uniform(2, 20))
-    lump = light(surface[None], random)[0] * rounded
-    return (on_lump * lump + (1 - on_lump) * floor * (1 - thrown)).clamp(0, 1)
-
-
 def _light_apart(
     photo: Tensor, foreground: Tensor, alpha: Tensor, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -465,12 +441,12 @@ def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) 
     )
     blurred = functional.avg_pool2d(small, 3, stride=1, padding=1, count_include_pad=False)
     outline = functional.interpolate(blurred, size=(height, width), mode="bilinear", align_corners=False)[0]
-    reach = random.choice([0.02, 0.06], p=[0.7, 0.3]) * max(height, width)  # at times far: a lamp at one side
-    down, right = (round(step) for step in random.normal(0, reach, 2).clip(-2 * reach, 2 * reach))
+    reach = 0.02 * max(height, width)
+    down, right = (round(step) for step in random.normal(0, reach, 2))
     beside = (max(0, right), max(0, -right), max(0, down), max(0, -down))
     padded = functional.pad(outline[None], beside, mode="replicate")[0]
     shadow = padded[:, max(0, -down) :, max(0, -right) :][:, :height, :width]
-    return background * (1 - random.uniform(0.1, 0.7) * shadow)
+    return background * (1 - random.uniform(0.1, 0.6) * shadow)
 
 
 def _draw_hanger(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:
