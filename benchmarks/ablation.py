@@ -130,13 +130,13 @@ def run_row(
             raise typer.Exit(1)
         network, temperatures = model.network, model.temperatures
     squares = load_squares(asked.paths, CACHE_SIZE, folder, mattes=files(asked)).cut_with(own.surroundings)
-    looks, logits = run_network(network.eval(), squares, own.size)
+    looks, logits, appearance = run_network(network.eval(), squares, own.size)
     values = asked.values(schema)
     found = {}
     for index, key in enumerate(schema.keys):
         vectors = looks[:, index]
         if row.values:
-            vectors = attribute_vectors(probabilities(logits[index], temperatures[index]), vectors)
+            vectors = attribute_vectors(probabilities(logits[index], temperatures[index]), appearance)
         found[key] = rank_other_senders(vectors, values[key], asked.senders).mean_average_precision
     return found
 

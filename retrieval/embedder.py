@@ -12,11 +12,12 @@ from PIL import Image
 from matting import read_photo
 from matting.device import choose_device, one_a_core
 from matting.matter import Matter
+from retrieval.appearance import AXES, whole_appearance
 from retrieval.attention import attention_map
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.data import Matte, cut_square, letterbox, with_alpha
 from retrieval.network import normalise
-from retrieval.vectors import attribute_vectors, probabilities, value_directions, where_it_applies
+from retrieval.vectors import VECTORS, attribute_vectors, probabilities, value_directions, where_it_applies
 from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model
 
 CUT_AT = 320  # pixels; garments cut out at this size are found no worse than at 384, in two thirds of the time
@@ -43,10 +44,10 @@ class Embedder:
     ) -> None:
         self.schema: Schema = model.schema
         self.size = model.size
-        cutting = "" if matter is None else f"-{matter.fingerprint}-{CUT_AT}"
-        self.fingerprint = fingerprint + cutting
+        made_by = f"-{VECTORS}" + ("" if matter is None else f"-{matter.fingerprint}-{CUT_AT}")
+        self.fingerprint = fingerprint + made_by
         # Of what the weights were adapted from, and the attributes that have stayed as they were.
-        self.adapted_from = model.adapted_from and model.adapted_from + cutting
+        self.adapted_from = model.adapted_from and model.adapted_from + made_by
         self.kept = model.kept
         self.matter = matter
         self.surroundings = model.surroundings
@@ -81,14 +82,12 @@ class Embedder:
     @property
     def dimensions(self) -> dict[str, int]:
         """The length of each attribute's vector."""
-        look = self._model.network.config.look
-        return {attribute.key: len(attribute.values) + 1 + look for attribute in self.schema.attributes}
+        return {attribute.key: len(attribute.values) + AXES for attribute in self.schema.attributes}
 
     def prototypes(self) -> dict[str, dict[str, NDArray[np.float32]]]:
         """For each attribute and value the unit vector around which the value's photos gather."""
-        look = self._model.network.config.look
         return {
-            attribute.key: dict(zip(attribute.values, value_directions(len(attribute.values), look), strict=True))
+            attribute.key: dict(zip(attribute.values, value_directions(len(attribute.values), AXES), strict=True))
             for attribute in self.schema.attributes
         }
 
@@ -174,16 +173,16 @@ class Embedder:
             batch = torch.from_numpy(squares[start : start + self._batch]).to(self._device)
             photos, foreground = normalise(batch.permute(0, 3, 1, 2))
             seen = self._network(photos.contiguous(memory_format=torch.channels_last), foreground)
-            looks = seen.look.float().cpu().numpy()
+            appearance = whole_appearance(photos, foreground).cpu().numpy()
             of_attributes = {
                 key: probabilities(logits.float().cpu().numpy(), temperature)
                 for key, logits, temperature in zip(
                     self.schema.keys, seen.logits, self._model.temperatures, strict=True
                 )
             }
-            for index, attribute in enumerate(self.schema.attributes):
+            for attribute in self.schema.attributes:
                 of_values = of_attributes[attribute.key]
-                vectors[attribute.key].append(attribute_vectors(of_values, looks[:, index]))
+                vectors[attribute.key].append(attribute_vectors(of_values, appearance))
                 # Only what is read in the photo: lowered vectors find held-out photos no better.
                 if not attribute.always_applies:
                     category = self.schema[CATEGORY]

@@ -117,17 +117,17 @@ def expected_calibration_error(confidence: NDArray[np.floating], right: NDArray[
     return float(gap)
 
 
-def fit_temperature(logits: NDArray[np.floating], values: NDArray[np.int64]) -> float:
+def fit_temperature(logits: NDArray[np.floating], targets: NDArray[np.floating]) -> float:
     """The temperature by which logits must be divided so that their softmax is most likely right.
 
     Args:
         logits: (N, V).
-        values: (N,), the right column of each row.
+        targets: (N, V), each row a distribution over the columns that may be right.
 
     Returns:
         A temperature in [0.1, 10]; 1 if N is 0. Source: Guo et al. 2017, section 4.2.
     """
-    if len(values) == 0:
+    if len(targets) == 0:
         return 1.0
     candidates = np.geomspace(0.1, 10, 401)
     likelihood = []
@@ -135,5 +135,5 @@ def fit_temperature(logits: NDArray[np.floating], values: NDArray[np.int64]) -> 
         scaled = logits / temperature
         scaled = scaled - scaled.max(axis=1, keepdims=True)
         log_probability = scaled - np.log(np.exp(scaled).sum(axis=1, keepdims=True))
-        likelihood.append(log_probability[np.arange(len(values)), values].mean())
+        likelihood.append((log_probability * targets).sum(axis=1).mean())
     return float(candidates[int(np.argmax(likelihood))])

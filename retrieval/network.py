@@ -68,7 +68,8 @@ class Seen:
 
     `region` and `patch` are unit vectors (B, A, D), zero where that branch is switched off; `background` (B, A, D) are
     the region branch's of all that an attribute does not look at. `look` (B, A, look) are unit vectors of both branches
-    together. `logits` holds A tensors (B, V + 1), whose last column stands for "does not apply".
+    together, for losses that compare photos. `logits` holds A tensors (B, V + 1), whose last column stands for "does
+    not apply".
     """
 
     region: Tensor

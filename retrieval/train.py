@@ -39,6 +39,7 @@ from matting.training import (
 )
 from matting.trunks import PACKAGED_TRUNK
 from retrieval.adapt import extended_network, merged_schema, teach_only, unchanged
+from retrieval.appearance import whole_appearance
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment, show
 from retrieval.console import one_line_errors
@@ -170,36 +171,42 @@ def train_step(
 @torch.inference_mode()
 def run_network(
     network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
-) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Looks (N, A, L) and A logits (N, V + 1) of squares (N, S, S, 4), uint8, resized to `size`."""
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Looks (N, A, L), A logits (N, V + 1) and appearances (N, AXES) of squares (N, S, S, 4), resized to `size`."""
     device = next(network.parameters()).device
-    looks, logits = [], []
+    looks, logits, appearances = [], [], []
     for start in range(0, len(squares), batch):
         of_batch = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
         both = torch.cat(normalise(of_batch.permute(0, 3, 1, 2)), dim=1)
         both = nn.functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
-        seen = network(both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:])
+        photos, foreground = both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:]
+        seen = network(photos, foreground)
         looks.append(seen.look.float().cpu().numpy())
+        appearances.append(whole_appearance(photos, foreground).cpu().numpy())
         logits.append([values.float().cpu().numpy() for values in seen.logits])
-    return np.concatenate(looks), [np.concatenate(parts) for parts in zip(*logits, strict=True)]
+    of_attributes = [np.concatenate(parts) for parts in zip(*logits, strict=True)]
+    return np.concatenate(looks), of_attributes, np.concatenate(appearances)
 
 
 def measure_held_out(
     network: RegionPatchNet, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
 ) -> dict[str, float]:
     """MAP in percent of each attribute on held-out photos."""
-    looks, logits = run_network(network, squares, size)
+    _, logits, appearance = run_network(network, squares, size)
     temperatures = fit_temperatures(logits, labelled, schema)
     values = labelled.values(schema)
     found = {}
-    for index, (key, of_key, temperature) in enumerate(zip(schema.keys, logits, temperatures, strict=True)):
-        vectors = attribute_vectors(probabilities(of_key, temperature), looks[:, index])
+    for key, of_key, temperature in zip(schema.keys, logits, temperatures, strict=True):
+        vectors = attribute_vectors(probabilities(of_key, temperature), appearance)
         found[key] = rank_other_senders(vectors, values[key], labelled.senders).mean_average_precision
     return found
 
 
 def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:
-    """One temperature an attribute, fitted on photos whose value is certain; 1 where there is none at all.
+    """One temperature an attribute, fitted on photos that have a value; 1 where there is none at all.
+
+    Photos on which readers differed count, each value by its share: without them the network would seem to be right
+    more often than it is.
 
     Few photos tell little of one attribute: its logarithm is drawn to the mean of all attributes', as if by
     `COMMON_PHOTOS` photos more.
@@ -207,9 +214,9 @@ def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema:
     counts, own = [], []
     for key, of_attribute in zip(schema.keys, logits, strict=True):
         target = labelled.targets[key]
-        certain = target[:, :-1].max(axis=1) == 1
-        counts.append(int(certain.sum()))
-        own.append(np.log(fit_temperature(of_attribute[certain], target[certain].argmax(axis=1))))
+        has_value = target[:, :-1].sum(axis=1) > 0
+        counts.append(int(has_value.sum()))
+        own.append(np.log(fit_temperature(of_attribute[has_value], target[has_value])))
     if sum(counts) == 0:
         return (1.0,) * len(schema.keys)
     common = np.average(own, weights=counts)

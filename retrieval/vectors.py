@@ -1,14 +1,17 @@
 """From what the network sees to the vectors that are searched.
 
-An attribute's vector has two parts. The *value part* holds the calibrated probabilities of the values: its product with
-another photo's is, up to their lengths, the probability that both show the same value, which is what a search by value
-asks for. The *look part* holds the direction of the branches' vectors: among photos of one value it ranks by likeness.
+An attribute's vector has two parts. The *value part* holds the calibrated probabilities of the values, sharpened: its
+product with a sure photo's tells how probable it is that both show the same value, which is what a search by value asks
+for. An unsure photo's value part is shorter than 1, and what it lacks to unit length lies along one axis of the other
+part, the one along which the garment's whole appearance lies farthest. If it were scaled to unit length instead, photos
+would be alike for being unsure of the same values: what may be navy or black is rather like all that is surely navy.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-LOOK_SHARE = 0.15  # of a vector's squared length
+VECTORS = "2"  # changes whenever vectors are made otherwise: catalogues of the former are then built anew
+SHARPNESS = 3
 
 
 def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -36,23 +39,31 @@ def where_it_applies(of_values: NDArray[np.float32], applies: NDArray[np.float32
     return np.concatenate([values, 1 - values.sum(axis=1, keepdims=True)], axis=1)
 
 
-def attribute_vectors(of_values: NDArray[np.float32], look: NDArray[np.float32]) -> NDArray[np.float32]:
+def attribute_vectors(of_values: NDArray[np.float32], appearance: NDArray[np.float32]) -> NDArray[np.float32]:
     """The vectors of one attribute.
+
+    Further columns hold what a vector lacks to unit length, so that cosines rank as inner products do, after Neyshabur
+    and Srebro, "On Symmetric and Asymmetric LSHs for Inner Product Search" (2015); theirs differ between queries and
+    candidates, and here every photo is both. One axis, in one of two directions, holds all of it, as in the hashing of
+    Andoni et al., "Practical and Optimal LSH for Angular Distance" (2015): most pairs of unsure photos share none, and
+    only their values tell how alike they are.
 
     Args:
         of_values: (N, V + 1), as `probabilities` gives them.
-        look: (N, L), unit rows.
+        appearance: (N, AXES), as the network gives it.
 
     Returns:
-        (N, V + 1 + L), float32, unit rows.
+        (N, V + AXES), float32, unit rows.
     """
-    # Squared, "does not apply" counts where it is nearly sure: garments that may have the attribute can be found.
-    values = np.concatenate([of_values[:, :-1], of_values[:, -1:] ** 2], axis=1)
-    values = values / np.linalg.norm(values, axis=1, keepdims=True)
-    both: NDArray[np.float32] = np.concatenate([(1 - LOOK_SHARE) ** 0.5 * values, LOOK_SHARE**0.5 * look], axis=1)
-    return both
+    sharp = of_values.astype(np.float64) ** SHARPNESS
+    values = sharp[:, :-1] / sharp.sum(axis=1, keepdims=True)
+    lacking = np.sqrt(np.maximum(0, 1 - (values**2).sum(axis=1)))
+    rows, farthest = np.arange(len(values)), np.abs(appearance).argmax(axis=1)
+    axes = np.zeros(appearance.shape)
+    axes[rows, farthest] = np.copysign(lacking, appearance[rows, farthest])
+    return np.concatenate([values, axes], axis=1).astype(np.float32)
 
 
-def value_directions(values: int, look: int) -> NDArray[np.float32]:
-    """The unit vectors (values, values + 1 + look) that stand for each value itself, of no particular look."""
-    return np.eye(values, values + 1 + look, dtype=np.float32)
+def value_directions(values: int, axes: int) -> NDArray[np.float32]:
+    """The unit vectors (values, values + axes) that stand for each value itself, of no particular appearance."""
+    return np.eye(values, values + axes, dtype=np.float32)

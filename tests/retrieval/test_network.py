@@ -146,15 +146,22 @@ def test_losses_reach_every_part_of_the_network() -> None:
     assert no_loss == 0
 
 
-def test_vectors_agree_by_value_first_and_by_look_next() -> None:
+def test_vectors_rank_by_how_probably_two_photos_show_the_same_value() -> None:
     of_values = probabilities(np.array([[9.0, 0, 0], [8.0, 0, 0], [0, 9.0, 0], [0, 0, 9.0]], np.float32), 1.0)
-    look = unit([1.0, 0.0], [1.0, 0.2], [1.0, 0.1], [1.0, 0.0]).numpy()
-    vectors = attribute_vectors(of_values, look)
+    appearance = np.array([[1.0, 0.2], [-2, 1], [1, 0.5], [0.3, 1]], np.float32)
+    vectors = attribute_vectors(of_values, appearance)
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     cosine = vectors @ vectors.T
     assert cosine[0, 1] > 0.95
     assert cosine[0, 2:].max() < 0.2  # another value; the attribute does not apply
-    turned = attribute_vectors(of_values[:2], unit([1.0, 0.0], [0.0, 1.0]).numpy())
-    assert turned[0] @ turned[1] < cosine[0, 1]
     directions = value_directions(2, 2)
     assert (directions @ vectors.T).argmax(axis=0).tolist()[:3] == [0, 0, 1]
+
+
+def test_an_unsure_garment_finds_the_surest_first_and_not_what_is_unsure_too() -> None:
+    of_values = np.array([[0.6, 0.4, 0, 0], [1, 0, 0, 0], [0.6, 0.4, 0, 0], [0.6, 0.4, 0, 0], [0, 0, 1, 0]], np.float32)
+    appearance = np.array([[0.1, 0.9], [0.5, 0.3], [0.9, 0.1], [0.2, 0.8], [0.1, 0.9]], np.float32)
+    cosine = attribute_vectors(of_values, appearance) @ attribute_vectors(of_values, appearance)[0]
+    assert cosine[0] == pytest.approx(1)
+    assert cosine[3] == pytest.approx(1)  # the same garment, photographed again
+    assert cosine[1] > cosine[2] > cosine[4]
