@@ -24,6 +24,8 @@ def main(
     mean = {
         name: (1 - share) * of + share * second[name] if of.is_floating_point() else of for name, of in first.items()
     }
+    if "colour_branch.share" in mean:
+        mean["colour_branch.share"].zero_()  # two such branches have no mean; calibrating teaches a new one
     with safe_open(one, "pt") as file:
         header = file.metadata()
     save_file(mean, out, header)

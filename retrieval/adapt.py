@@ -43,7 +43,7 @@ def extended_network(model: Model, schema: Schema) -> RegionPatchNet:
     own, tensors = model.network.state_dict(), network.state_dict()
     for name, tensor in own.items():
         if name in tensors and tensors[name].shape[1:] == tensor.shape[1:]:
-            if name.startswith("heads.") and tensors[name].shape != tensor.shape:
+            if "heads." in name and tensors[name].shape != tensor.shape:
                 continue  # other values: learned anew
             if tensor.ndim == 0:
                 tensors[name].copy_(tensor)

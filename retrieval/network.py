@@ -16,13 +16,15 @@ W patch channels, D numbers of a branch's vector, V values of an attribute.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import timm
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
+
+from retrieval.colours import ColourBranch
 
 TINY = 1e-6
 
@@ -304,6 +306,7 @@ class RegionPatchNet(nn.Module):
         self.patch_share = nn.Parameter(torch.tensor(0.0))  # the paper's beta, before the sigmoid
         self.look = nn.Parameter(torch.randn(attributes, 2 * config.dimensions, config.look))
         self.heads = nn.ModuleList(ValueHead(values, 2 * config.dimensions) for values in config.value_counts)
+        self.colour_branch = ColourBranch(config.value_counts)
 
     def maps(self, photos: Tensor) -> list[Tensor]:
         """Photos as `normalise` gives them (B, 3, S, S) -> maps at strides 4, 8, 16, 32, from shallow to deep."""
@@ -320,10 +323,11 @@ class RegionPatchNet(nn.Module):
 
         The background vectors, which only the inter-branch loss asks for, are zero unless `with_background`.
         """
-        return self.see(self.maps(photos), foreground, with_background)
+        seen = self.see(self.maps(photos), foreground, with_background)
+        return replace(seen, logits=self.colour_branch.add_to(seen.logits, photos, foreground))
 
     def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
-        """`forward` from the photos' maps on."""
+        """`forward` from the photos' maps on, without what their colours tell."""
         attended = self.region_branch.attend(maps)
         region = self.region_branch(maps, attended.levels)
         background = torch.zeros_like(region)

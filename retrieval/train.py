@@ -42,6 +42,7 @@ from retrieval.adapt import extended_network, merged_schema, teach_only, unchang
 from retrieval.appearance import whole_appearance
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment, show
+from retrieval.colour_training import count_squares, learn_colours
 from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
 from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
@@ -55,6 +56,8 @@ from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model, s
 CACHE_SIZE = 288
 SECONDS_BETWEEN_CHECKPOINTS = 120
 COMMON_PHOTOS = 100
+COLOUR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
+CERTAIN_GAIN = 1.0  # points of MAP
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,9 @@ class TrainConfig:
 
     Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
     another photo's floor; most cut-outs keep the share `surroundings` of theirs, others none or any part, unless it
-    is 0. `mixing` is the parameter of mixup's Beta distribution, for every other batch; the others stay unmixed for the
-    losses that compare photos. `taught` is the teachers' share, where there are any, of the values' loss.
+    is 0. `colours`: whether the colours of cut-outs are counted and learned from at the end. `mixing` is the parameter
+    of mixup's Beta distribution, for every other batch; the others stay unmixed for the losses that compare photos.
+    `taught` is the teachers' share, where there are any, of the values' loss.
     """
 
     trunk: str = PACKAGED_TRUNK
@@ -83,6 +87,7 @@ class TrainConfig:
     surroundings: float = 0.15
     taught: float = 0.5
     held_out: float = 0.08
+    colours: bool = True
     seed: int = 0
     losses: LossWeights = field(default_factory=LossWeights)
 
@@ -200,6 +205,32 @@ def measure_held_out(
         vectors = attribute_vectors(probabilities(of_key, temperature), appearance)
         found[key] = rank_other_senders(vectors, values[key], labelled.senders).mean_average_precision
     return found
+
+
+def fit_colour_shares(
+    network: RegionPatchNet, squares: np.ndarray, labelled: LabelledPhotos, schema: Schema, size: int
+) -> None:
+    """Find how much a network's colour branch shall count for each attribute, on photos that nobody learned from.
+
+    It counts nothing where that would gain little: most attributes have nothing to do with colour.
+    """
+    branch = network.colour_branch
+    branch.share.zero_()
+    _, logits, appearance = run_network(network, squares, size)
+    with torch.inference_mode():
+        told = [of.numpy() for of in branch(count_squares(squares))]
+    values = labelled.values(schema)
+    for index, key in enumerate(schema.keys):
+        target = labelled.targets[key]
+        has_value = target[:, :-1].sum(axis=1) > 0
+        found = {}
+        for share in COLOUR_SHARES:
+            both = logits[index] + share * told[index]
+            of_values = probabilities(both, fit_temperature(both[has_value], target[has_value]))
+            ranked = rank_other_senders(attribute_vectors(of_values, appearance), values[key], labelled.senders)
+            found[share] = ranked.mean_average_precision
+        best = max(found, key=found.__getitem__)
+        branch.share[index] = best if found[best] > found[0.0] + CERTAIN_GAIN else 0.0
 
 
 def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:
@@ -362,6 +393,11 @@ def train(
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")
     state.average.to("cpu")
+    # Who only calibrates a network anew keeps what it knows.
+    if config.colours and mattes is not None and (config.epochs > 0 or not state.average.colour_branch.share.any()):
+        learn_colours(state.average.colour_branch, squares.cut[taught_rows], targets, config.smoothing, config.seed)
+        if len(unseen.ids):
+            fit_colour_shares(state.average, unseen_squares, unseen, schema, config.size)
     if len(unseen.ids):
         logits = run_network(state.average, unseen_squares, config.size)[1]
         temperatures = fit_temperatures(logits, unseen, schema)
@@ -405,6 +441,7 @@ def adapt(
     nothing = {key: np.zeros((count, len(schema[key].values) + 1), np.float32) for key in schema.keys}
     targets = {key: labelled.targets[key] if index in new else nothing[key] for index, key in enumerate(schema.keys)}
     network = extended_network(model, schema)
+    network.colour_branch.share[new] = 0
     teach_only(network, new)
     still = replace(
         config,
@@ -413,6 +450,7 @@ def adapt(
         surroundings=model.surroundings,
         freeze_shallow=False,
         weight_decay=0,
+        colours=False,
     )
     taught = train(replace(labelled, targets=targets), schema, network, still, run, device, mattes)
     if taught is None:

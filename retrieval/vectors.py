@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VECTORS = "2"  # changes whenever vectors are made otherwise: catalogues of the former are then built anew
-SHARPNESS = 3
+SHARPNESS = 3.5
 
 
 def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:

@@ -60,7 +60,9 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     with of_this_version(path):
         fields = json.loads(header["network"])
         network = RegionPatchNet(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
-        network.load_state_dict(tensors)
+        # Files of before colours were counted say nothing of them.
+        uncounted = {name: of for name, of in network.state_dict().items() if name.startswith("colour_branch.")}
+        network.load_state_dict(uncounted | tensors)
         return Model(
             network.eval(),
             Schema.from_json(header["schema"]),

@@ -128,7 +128,7 @@ def test_a_catalogue_gets_a_new_attribute_and_keeps_what_it_has(
     kept_photos = sorted(some_photos.iterdir())
     direct = new.embed(kept_photos).vectors["wearer"]
     extended = np.stack([after.item(photo.stem)[0][0][slice(*spans["wearer"])] for photo in kept_photos])
-    assert (direct * extended).sum(axis=1).min() > 0.9
+    assert (direct * extended).sum(axis=1).min() > 0.8
     assert build([others], catalog, new).unchanged == 1
 
 
