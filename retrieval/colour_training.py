@@ -35,16 +35,13 @@ def learn_colours(
                 nn.init.zeros_(layer.bias)
         branch.mean.copy_(counts.mean(dim=0))
         branch.deviation.copy_(counts.std(dim=0, correction=0) + 1e-3)
-    deviation = branch.deviation.clone()
     branch.requires_grad_(True)
     optimizer = torch.optim.Adam(branch.parameters(), lr=1e-3, weight_decay=3e-3)
     for _ in range(EPOCHS):
         for rows in torch.randperm(len(counts), generator=generator).split(BATCH):  # type: ignore[no-untyped-call]
-            noise = 0.2 * deviation * torch.randn(len(rows), NUMBERS, generator=generator)
-            told = branch((counts[rows] + noise).to(branch.mean.device))
-            loss = attributes_cross_entropy(
-                told, [target[rows].to(branch.mean.device) for target in targets], smoothing
-            )
+            noise = NOISE * branch.deviation * torch.randn(len(rows), NUMBERS, generator=generator)
+            told = branch(counts[rows] + noise)
+            loss = attributes_cross_entropy(told, [target[rows] for target in targets], smoothing)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()

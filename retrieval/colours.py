@@ -83,7 +83,7 @@ class ColourBranch(nn.Module):
         return [head(hidden).log_softmax(dim=1) for head in self.heads]
 
     def add_to(self, logits: list[Tensor], photos: Tensor, foreground: Tensor) -> list[Tensor]:
-        """Other branches' logits with what the colours tell, which is nothing of photos that are not cut out.
+        """Other branches' logits with what the colours tell.
 
         Args:
             logits: A tensors (B, V + 1).
@@ -93,5 +93,4 @@ class ColourBranch(nn.Module):
         if not self.share.any():
             return logits
         told = self(count_colours(photos, foreground))
-        is_cut_out = (foreground.flatten(1).amin(dim=1) < 0.5).to(photos)[:, None]
-        return [of + share * is_cut_out * by for of, share, by in zip(logits, self.share, told, strict=True)]
+        return [of + share * by for of, share, by in zip(logits, self.share, told, strict=True)]
