@@ -50,7 +50,7 @@ def attribute_vectors(of_values: NDArray[np.float32], appearance: NDArray[np.flo
 
     Args:
         of_values: (N, V + 1), as `probabilities` gives them.
-        appearance: (N, AXES), as the network gives it.
+        appearance: (N, AXES), as `whole_appearance` gives it.
 
     Returns:
         (N, V + AXES), float32, unit rows.
