@@ -65,7 +65,7 @@ ALL = LossWeights()
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table: a network, losses, and whether vectors have their value part."""
+    """One row of the table: a network, losses, whether vectors have their value part, and whether colours count."""
 
     name: str
     kind: type[RegionPatchNet] = RegionPatchNet
@@ -76,6 +76,7 @@ class Row:
     surroundings: float = TrainConfig.surroundings
     trained: bool = True
     values: bool = True
+    colours: bool = True
 
 
 TRIPLETS = LossWeights(value=0, region=1, patch=0, look=1, inter=0)
@@ -90,6 +91,7 @@ ROWS = (
     Row("without the inter-branch loss", losses=LossWeights(inter=0)),
     Row("without background negatives", losses=LossWeights(background=0)),
     Row("with triplets of the paper's weights", losses=PAPER),
+    Row("without colours", colours=False),
     Row("without matte", mattes=False),
     Row("without surroundings", surroundings=0.0),
     Row("without values in the vectors", network=NetworkConfig((), look=16), losses=PAPER, values=False),
@@ -110,7 +112,7 @@ def run_row(
     torch.manual_seed(config.seed)
     network = row.kind(replace(row.network, value_counts=tuple(len(one.values) for one in schema.attributes)))
     load_packaged_trunk(network.trunk)
-    own = replace(config, losses=row.losses, mixing=row.mixing, surroundings=row.surroundings)
+    own = replace(config, losses=row.losses, mixing=row.mixing, surroundings=row.surroundings, colours=row.colours)
     temperatures: tuple[float, ...] = (1.0,) * len(schema.keys)
     matte_of = find_by_name(mattes)
 
