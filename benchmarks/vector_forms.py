@@ -20,8 +20,8 @@ from matting import find_by_name
 from matting.training import hold_out_senders
 from retrieval.attributes import CATEGORY
 from retrieval.colour_training import count_squares
-from retrieval.data import LabelledPhotos, load_squares, read_labels
-from retrieval.measure import fit_temperature, rank_query
+from retrieval.data import load_squares, read_labels
+from retrieval.measure import fit_temperature, rank_other_senders
 from retrieval.train import CACHE_SIZE, TrainConfig, run_network
 from retrieval.vectors import attribute_vectors, probabilities
 from retrieval.weights import load_model
@@ -77,19 +77,6 @@ for numbers in (8, 16, 64):
         )
 
 
-def precision(vectors: Rows, labelled: LabelledPhotos, values: list[str]) -> float:
-    """MAP in percent of one attribute, ranked by inner products."""
-    rows = [row for row, value in enumerate(values) if value]
-    known, senders = np.array([values[row] for row in rows]), np.array([labelled.senders[row] for row in rows])
-    alike, found = vectors[rows] @ vectors[rows].T, []
-    for query in range(len(rows)):
-        others = senders != senders[query]
-        relevant = known[others] == known[query]
-        if relevant.any():
-            found.append(rank_query(alike[query][others], relevant)[0])
-    return 100 * float(np.mean(found))
-
-
 def main(
     clothing: Path,
     mattes: Path,
@@ -117,7 +104,12 @@ def main(
     values = labelled.values(schema)
 
     def show(name: str, vectors_of: Callable[[int], Rows]) -> None:
-        found = {key: precision(vectors_of(row), labelled, values[key]) for row, key in enumerate(schema.keys)}
+        found = {
+            key: rank_other_senders(
+                vectors_of(row).astype(np.float32), values[key], labelled.senders
+            ).mean_average_precision
+            for row, key in enumerate(schema.keys)
+        }
         mean = np.mean([of for key, of in found.items() if key != CATEGORY])
         print(f"{name:45}", *(f"{key} {of:.1f}" for key, of in found.items()), f"mean {mean:.2f}")
 
