@@ -87,9 +87,12 @@ def augment(squares: Tensor, kept: Tensor, size: int, generator: torch.Generator
 def random_grid(count: int, size: int, generator: torch.Generator) -> Tensor:
     """Sampling grids (count, size, size, 2) of rotations up to 15°, scales 0.77 to 1.14, shifts and mirrorings.
 
+    One in twelve lies on a side, or upside down, besides, as garments do in the photos of people who walk around them.
     Photos are not stretched and hardly cropped: a garment's proportions and its hem tell its length.
     """
     angle = _uniform(count, -math.pi / 12, math.pi / 12, generator)
+    lying = torch.rand(count, generator=generator) < 1 / 12
+    angle = angle + lying * torch.randint(1, 4, (count,), generator=generator) * (math.pi / 2)
     zoom = torch.exp(_uniform(count, math.log(0.88), math.log(1.3), generator))
     mirror = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
     affine = torch.zeros(count, 2, 3)
