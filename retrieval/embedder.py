@@ -15,12 +15,14 @@ from matting.matter import Matter
 from retrieval.appearance import AXES, whole_appearance
 from retrieval.attention import attention_map
 from retrieval.attributes import CATEGORY, Schema
+from retrieval.calibration import certainty
 from retrieval.data import Matte, cut_square, letterbox, with_alpha
 from retrieval.network import normalise
 from retrieval.vectors import VECTORS, attribute_vectors, probabilities, value_directions, where_it_applies
 from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model
 
 CUT_AT = 320  # pixels; garments cut out at this size are found no worse than at 384, in two thirds of the time
+SEEN_AT = 480  # pixels; small patterns are lost in photos as small as those that are cut out
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Embedder:
     ) -> None:
         self.schema: Schema = model.schema
         self.size = model.size
-        made_by = f"-{VECTORS}" + ("" if matter is None else f"-{matter.fingerprint}-{CUT_AT}")
+        made_by = f"-{VECTORS}" + ("" if matter is None else f"-{matter.fingerprint}-{CUT_AT}-{SEEN_AT}")
         self.fingerprint = fingerprint + made_by
         # Of what the weights were adapted from, and the attributes that have stayed as they were.
         self.adapted_from = model.adapted_from and model.adapted_from + made_by
@@ -99,11 +101,11 @@ class Embedder:
         """
         if self.matter is None:
             return read_photo(path, at_least=self.size)
-        return self._as_seen(read_photo(path, at_least=self.matter.size))
+        return self._as_seen(read_photo(path, at_least=SEEN_AT))
 
     def _as_seen(self, photo: Image.Image) -> Image.Image:
-        """A photo no larger than the matting network looks at: its edge in more pixels tells an attribute nothing."""
-        return photo if self.matter is None else _no_larger(photo, self.matter.size)
+        """A photo no larger than what its garment is cropped from."""
+        return photo if self.matter is None else _no_larger(photo, SEEN_AT)
 
     def prepare(self, photo: Image.Image | Path, matte: Matte | None = None) -> NDArray[np.uint8]:
         """The square that the network reads.
@@ -190,7 +192,7 @@ class Embedder:
                     of_values = where_it_applies(of_values, of_attributes[CATEGORY] @ np.array(having, np.float32))
                 names = [*attribute.values, ""]
                 values[attribute.key] += [names[row] for row in of_values.argmax(axis=1)]
-                confidences[attribute.key].append(of_values.max(axis=1))
+                confidences[attribute.key].append(certainty(of_values.max(axis=1), self._model.curve))
         return Embeddings(
             {key: np.concatenate(of_key) for key, of_key in vectors.items()},
             values,

@@ -42,6 +42,7 @@ from retrieval.adapt import extended_network, merged_schema, teach_only, unchang
 from retrieval.appearance import whole_appearance
 from retrieval.attributes import DEFAULT_SCHEMA, Schema, load_schema
 from retrieval.augment import augment, show
+from retrieval.calibration import AS_IT_IS, Curve, fit_curve
 from retrieval.colour_training import count_squares, learn_colours
 from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
@@ -177,7 +178,7 @@ def train_step(
 def run_network(
     network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Looks (N, A, L), A logits (N, V + 1) and appearances (N, AXES) of squares (N, S, S, 4), resized to `size`."""
+    """Looks (N, A, L), A logits (N, V + 1) and appearances (N, NUMBERS) of squares (N, S, S, 4), resized to `size`."""
     device = next(network.parameters()).device
     looks, logits, appearances = [], [], []
     for start in range(0, len(squares), batch):
@@ -255,6 +256,23 @@ def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema:
     return tuple(float(np.exp(of)) for of in drawn)
 
 
+def fit_common_curve(
+    logits: list[np.ndarray], temperatures: tuple[float, ...], labelled: LabelledPhotos, schema: Schema
+) -> Curve:
+    """How often the values that a network gives are right, of all attributes together: few photos tell little of one.
+
+    Photos on which readers differed count, as for temperatures.
+    """
+    surest, right = [], []
+    for key, of_attribute, temperature in zip(schema.keys, logits, temperatures, strict=True):
+        target = labelled.targets[key]
+        rows = np.flatnonzero(target[:, :-1].sum(axis=1) > 0)
+        of_values = probabilities(of_attribute[rows], temperature)
+        surest.append(of_values.max(axis=1))
+        right.append(target[rows, of_values.argmax(axis=1)])
+    return fit_curve(np.concatenate(surest), np.concatenate(right))
+
+
 @torch.no_grad()
 def read_by_teachers(teachers: list[Model], photos: Tensor, foreground: Tensor) -> list[Tensor]:
     """What teachers read in the very pictures that the network is shown, mixed ones too.
@@ -289,7 +307,7 @@ def train(
     device: torch.device,
     mattes: Path | None = None,
     teachers: list[Model] | None = None,
-    temperatures: tuple[float, ...] | None = None,
+    known: Model | None = None,
 ) -> Model | None:
     """Train a network, or go on with a run that was stopped.
 
@@ -302,10 +320,10 @@ def train(
         device: where to train.
         mattes: folder of mattes named like the photos; photos are then shown cut out as well, and measured so.
         teachers: networks trained before, of the same attributes, from which it learns beside the labels.
-        temperatures: those of a network that is trained further; they are kept where no photos are held out.
+        known: the model whose network is trained further; its calibration is kept where no photos are held out.
 
     Returns:
-        The averaged network with its temperatures, or None if the user stopped the run; it goes on when called again.
+        The averaged network with its calibration, or None if the user stopped the run; it goes on when called again.
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
@@ -370,8 +388,8 @@ def train(
                 photos, foreground = augment(shown, kept, size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
-                known = [target[rows].to(device) for target in targets]
-                losses.append(train_step(state, config, photos, foreground, known, teachers))
+                of_rows = [target[rows].to(device) for target in targets]
+                losses.append(train_step(state, config, photos, foreground, of_rows, teachers))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
@@ -401,9 +419,14 @@ def train(
     if len(unseen.ids):
         logits = run_network(state.average, unseen_squares, config.size)[1]
         temperatures = fit_temperatures(logits, unseen, schema)
+        curve = fit_common_curve(logits, temperatures, unseen, schema)
+    else:
+        temperatures = known.temperatures if known else (1.0,) * len(schema.keys)
+        curve = known.curve if known else AS_IT_IS
     notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
-    temperatures = temperatures or (1.0,) * len(schema.keys)
-    return Model(state.average, schema, config.size, temperatures, notes, mattes is not None, config.surroundings)
+    return Model(
+        state.average, schema, config.size, temperatures, notes, mattes is not None, config.surroundings, curve=curve
+    )
 
 
 def adapt(
@@ -462,6 +485,7 @@ def adapt(
     return replace(
         taught,
         temperatures=tuple(temperatures),
+        curve=model.curve,
         cut_outs=model.cut_outs,
         adapted_from=fingerprint(known),
         kept=tuple(same),
@@ -566,28 +590,28 @@ def main(
             known = start or SHIPPED_WEIGHTS
             _write(adapt(labelled, attributes, known, config, run, choose_device(device), mattes), out)
             return
-        temperatures = None
+        known_model = None
         if start is not None:
-            known_network = load_teacher(start, attributes)
-            if known_network.cut_outs and mattes is None:
+            known_model = load_teacher(start, attributes)
+            if known_model.cut_outs and mattes is None:
                 fail(
                     f"--start {start}: is shown cut-outs; give --mattes as well "
                     "(python -m matting cut PHOTOS --alpha --out MATTES)",
                     status=2,
                 )
-            network, temperatures = known_network.network, known_network.temperatures
+            network = known_model.network
             config = replace(
                 config,
                 trunk=network.config.trunk,
-                size=size or known_network.size,
-                surroundings=known_network.surroundings if surroundings is None else surroundings,
+                size=size or known_model.size,
+                surroundings=known_model.surroundings if surroundings is None else surroundings,
             )
         elif epochs == 0:
             fail("--epochs 0 only calibrates --start anew; give it", status=2)
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
         teachers = [load_teacher(path, attributes) for path in teacher or []]
-        model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers, temperatures)
+        model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers, known_model)
         _write(model, out)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matting.weights import of_this_version, read_weights, write_weights
 from retrieval.attributes import Schema
+from retrieval.calibration import AS_IT_IS, Curve
 from retrieval.network import NetworkConfig, RegionPatchNet
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "attributes.safetensors"
@@ -18,8 +19,9 @@ class Model:
     """A trained network with what its vectors and logits mean.
 
     `size` is the side in pixels of the squares it reads. `temperatures` hold one number an attribute, by which logits
-    are divided to give calibrated confidences. `cut_outs`: whether it has learned from cut-outs and is shown
-    them; `surroundings`: how much of what lies around the garment it is shown then, in [0, 1].
+    are divided to give probabilities; `curve` tells how often values of a probability are right. `cut_outs`: whether it
+    has learned from cut-outs and is shown them; `surroundings`: how much of what lies around the garment it is shown
+    then, in [0, 1].
     `adapted_from`: the fingerprint of the weights whose attributes `kept` it has left as they are, if there are such.
     """
 
@@ -32,6 +34,7 @@ class Model:
     surroundings: float = 0.0
     adapted_from: str = ""
     kept: tuple[str, ...] = ()
+    curve: Curve = AS_IT_IS
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -47,6 +50,7 @@ def save_model(model: Model, path: Path) -> None:
         "surroundings": json.dumps(model.surroundings),
         "adapted_from": model.adapted_from,
         "kept": json.dumps(model.kept),
+        "curve": json.dumps(model.curve),
     }
     write_weights(model.network, header, path)
 
@@ -73,6 +77,7 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
             json.loads(header.get("surroundings", "0.0")),
             header.get("adapted_from", ""),
             tuple(json.loads(header.get("kept", "[]"))),
+            tuple(json.loads(header.get("curve", json.dumps(AS_IT_IS)))),
         )
 
 

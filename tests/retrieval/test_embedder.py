@@ -52,6 +52,17 @@ def test_with_a_matte_the_background_does_not_matter(
     assert np.allclose(empty.vectors["collar"], shown_whole.embed([photo]).vectors["collar"], atol=1e-4)
 
 
+def test_confidences_follow_the_curve_and_vectors_do_not(sample_photos: list[Path], tmp_path: Path) -> None:
+    told = []
+    for curve in ((1.0, 1.0, 0.0), (1.0, 1.0, -2.0)):
+        save_model(replace(load_model(), curve=curve), tmp_path / "w.safetensors")
+        told.append(Embedder.load(tmp_path / "w.safetensors", device="cpu").embed(sample_photos[:4]))
+    for key in told[0].values:
+        assert (told[1].confidences[key] < told[0].confidences[key]).all()
+        assert told[1].values[key] == told[0].values[key]
+        assert np.array_equal(told[1].vectors[key], told[0].vectors[key])
+
+
 def test_ctrl_c_waits_until_a_batch_is_done(
     embedder: Embedder, sample_photos: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,7 +128,7 @@ def test_cut_outs_are_shown_where_there_are_mattes(
 
 
 def test_calibrating_anew_keeps_all_else(samples: Path, tmp_path: Path) -> None:
-    """`--start FILE --epochs 0`: the network, its size and its surroundings stay; only temperatures change."""
+    """`--start FILE --epochs 0`: the network, its size and its surroundings stay; only its calibration changes."""
     known = replace(load_model(SHIPPED_WEIGHTS), size=96, surroundings=0.4)
     save_model(known, tmp_path / "known.safetensors")
     program = train_module.typer.Typer()
@@ -213,8 +213,9 @@ def test_other_mattes_are_other_data(labelled: LabelledPhotos, schema: Schema, s
 
 def test_saved_weights_give_the_same_vectors(schema: Schema, tmp_path: Path) -> None:
     network = fresh_network(schema).eval()
-    save_model(Model(network, schema, 96, (1.5,) * 7, {"a": "b"}), tmp_path / "w.safetensors")
+    save_model(Model(network, schema, 96, (1.5,) * 7, {"a": "b"}, curve=(0.5, 2.0, -1.0)), tmp_path / "w.safetensors")
     loaded = load_model(tmp_path / "w.safetensors")
+    assert loaded.curve == (0.5, 2.0, -1.0)
     assert (loaded.schema, loaded.size, loaded.temperatures, loaded.notes) == (schema, 96, (1.5,) * 7, {"a": "b"})
     photos, foreground = torch.randn(2, 3, 96, 96), torch.ones(2, 1, 96, 96)
     assert torch.allclose(network(photos, foreground).look, loaded.network(photos, foreground).look, atol=0.02)
@@ -362,9 +363,9 @@ def test_temperatures_stay_where_nothing_is_held_out(labelled: LabelledPhotos, s
     known = load_model()
     config = TrainConfig(epochs=1, batch=8, size=64, held_out=0.0)
     few = labelled.subset(np.arange(8))
-    further = train(few, schema, known.network, config, tmp_path, CPU, temperatures=known.temperatures)
+    further = train(few, schema, known.network, config, tmp_path, CPU, known=known)
     assert further is not None
-    assert further.temperatures == known.temperatures
+    assert (further.temperatures, further.curve) == (known.temperatures, known.curve)
 
 
 def test_garments_are_shown_on_other_floors() -> None:
