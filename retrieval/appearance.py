@@ -6,12 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-AXES = 8  # of a vector, beside its values
-NUMBERS = 63  # of an appearance: its first are for the axes, the others for values
+AXES = 8
 
 
 def whole_appearance(photos: Tensor, foreground: Tensor) -> Tensor:
-    """Where on garments it is light and dark, as numbers that mean nothing by themselves.
+    """Where on garments it is light and dark, as AXES numbers that mean nothing by themselves.
 
     Two photos of one garment in the same place give nearly the same, whatever lies around it; others differ by chance.
     As perceptual hashes do, it takes the cosine transform's low frequencies (8 by 8 of 16 by 16 cells); a few fixed
@@ -22,7 +21,7 @@ def whole_appearance(photos: Tensor, foreground: Tensor) -> Tensor:
         foreground: (B, 1, S, S).
 
     Returns:
-        (B, NUMBERS).
+        (B, AXES).
     """
     share = functional.adaptive_avg_pool2d(foreground, 16)
     light = functional.adaptive_avg_pool2d(photos.mean(dim=1, keepdim=True) * foreground, 16)
@@ -31,7 +30,7 @@ def whole_appearance(photos: Tensor, foreground: Tensor) -> Tensor:
     waves = _cosines(16, frequency)  # (8, 16)
     spectrum = torch.einsum("ui,vj,bij->buv", waves, waves, (light - mean * share)[:, 0])
     spectrum = spectrum * (frequency[:, None] ** 2 + frequency**2) ** 0.25  # higher ones are weaker
-    return spectrum.flatten(1) @ _cosines(64, torch.arange(1, NUMBERS + 1, device=photos.device)).T
+    return spectrum.flatten(1) @ _cosines(64, torch.arange(1, AXES + 1, device=photos.device)).T
 
 
 def _cosines(count: int, frequencies: Tensor) -> Tensor:

@@ -2,20 +2,16 @@
 
 An attribute's vector has two parts. The *value part* holds the calibrated probabilities of the values, sharpened: its
 product with a sure photo's tells how probable it is that both show the same value, which is what a search by value asks
-for. An unsure photo's value part is shorter than 1, and what it lacks to unit length lies in one direction that the
-garment's whole appearance chooses: along one axis of the other part, or away from a value that it surely has not. If it
-were scaled to unit length instead, photos would be alike for being unsure of the same values: what may be navy or black
-is rather like all that is surely navy.
+for. An unsure photo's value part is shorter than 1, and what it lacks to unit length lies along one axis of the other
+part, the one along which the garment's whole appearance lies farthest. If it were scaled to unit length instead, photos
+would be alike for being unsure of the same values: what may be navy or black is rather like all that is surely navy.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.appearance import AXES
-
-VECTORS = "3"  # changes whenever vectors are made otherwise: catalogues of the former are then built anew
+VECTORS = "2"  # changes whenever vectors are made otherwise: catalogues of the former are then built anew
 SHARPNESS = 3.5
-SURELY_NOT = 0.01  # a value less probable than this
 
 
 def probabilities(logits: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -46,36 +42,26 @@ def where_it_applies(of_values: NDArray[np.float32], applies: NDArray[np.float32
 def attribute_vectors(of_values: NDArray[np.float32], appearance: NDArray[np.float32]) -> NDArray[np.float32]:
     """The vectors of one attribute.
 
-    What a vector lacks to unit length is added where it changes few products, so that cosines rank as inner products
-    do, after Neyshabur and Srebro, "On Symmetric and Asymmetric LSHs for Inner Product Search" (2015); theirs differ
-    between queries and candidates, and here every photo is both. One of several directions holds all of it, as in the
-    hashing of Andoni et al., "Practical and Optimal LSH for Angular Distance" (2015): most pairs of unsure photos share
-    none, and only their values tell how alike they are. These are a further axis, up or down, and downward each value
-    that the photo surely has not: whoever has that value is no match for it anyway.
+    Further columns hold what a vector lacks to unit length, so that cosines rank as inner products do, after Neyshabur
+    and Srebro, "On Symmetric and Asymmetric LSHs for Inner Product Search" (2015); theirs differ between queries and
+    candidates, and here every photo is both. One axis, in one of two directions, holds all of it, as in the hashing of
+    Andoni et al., "Practical and Optimal LSH for Angular Distance" (2015): most pairs of unsure photos share none, and
+    only their values tell how alike they are.
 
     Args:
         of_values: (N, V + 1), as `probabilities` gives them.
-        appearance: (N, NUMBERS), as `whole_appearance` gives it.
+        appearance: (N, AXES), as `whole_appearance` gives it.
 
     Returns:
         (N, V + AXES), float32, unit rows.
     """
     sharp = of_values.astype(np.float64) ** SHARPNESS
     values = sharp[:, :-1] / sharp.sum(axis=1, keepdims=True)
-    count, axes = values.shape[1], appearance[:, :AXES]
-    both = count + axes.shape[1]
-    away = np.full(values.shape, -np.inf)
-    of_appearance = appearance[:, AXES : AXES + count]
-    away[:, : of_appearance.shape[1]] = of_appearance
-    away[of_values[:, :-1] >= SURELY_NOT] = -np.inf
-    chosen = np.concatenate([away, axes, -axes], axis=1).argmax(axis=1)
-    upwards = (chosen >= count) & (chosen < both)
-    rows, column = np.arange(len(values)), np.where(chosen < both, chosen, chosen - axes.shape[1])
-    vectors = np.concatenate([values, np.zeros(axes.shape)], axis=1)
-    vectors[rows, column] = 0
-    lacking = np.sqrt(np.maximum(0, 1 - (vectors**2).sum(axis=1)))
-    vectors[rows, column] = np.where(upwards, lacking, -lacking)
-    return vectors.astype(np.float32)
+    lacking = np.sqrt(np.maximum(0, 1 - (values**2).sum(axis=1)))
+    rows, farthest = np.arange(len(values)), np.abs(appearance).argmax(axis=1)
+    axes = np.zeros(appearance.shape)
+    axes[rows, farthest] = np.copysign(lacking, appearance[rows, farthest])
+    return np.concatenate([values, axes], axis=1).astype(np.float32)
 
 
 def value_directions(values: int, axes: int) -> NDArray[np.float32]:

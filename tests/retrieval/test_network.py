@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from retrieval.appearance import AXES
 from retrieval.losses import LossWeights, branch_losses, inter_branch_loss, triplet_loss
 from retrieval.network import NetworkConfig, RegionPatchNet, normalise, turned_away
 from retrieval.vectors import attribute_vectors, probabilities, value_directions
@@ -166,14 +165,3 @@ def test_an_unsure_garment_finds_the_surest_first_and_not_what_is_unsure_too() -
     assert cosine[0] == pytest.approx(1)
     assert cosine[3] == pytest.approx(1)  # the same garment, photographed again
     assert cosine[1] > cosine[2] > cosine[4]
-
-
-def test_what_is_surely_not_a_value_may_point_away_from_it() -> None:
-    of_values = np.array([[0.6, 0.4, 0, 0], [0, 0, 1, 0], [0.6, 0.395, 0.005, 0], [0.5, 0.3, 0.2, 0]], np.float32)
-    appearance = np.full((4, AXES + 3), 0.1, np.float32)
-    appearance[:, AXES + 2] = 1  # chooses the third value wherever it may
-    vectors = attribute_vectors(of_values, appearance)
-    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
-    assert vectors[0, 2] < -0.5
-    assert vectors[2, 2] < -0.5  # hardly any of it is none
-    assert vectors[3, 2] > 0
