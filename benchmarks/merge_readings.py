@@ -6,8 +6,8 @@ otherwise, and, for fair measuring, those of held-out photos that one reader alo
 each.
 
 Writes OUT/labels.csv, where what has more than half of a value's readings is the label and else the cell is empty, and
-OUT/readings.csv, which lists the readings of such cells: `python -m retrieval.train --labels OUT/labels.csv --readings
-OUT/readings.csv`.
+OUT/readings.csv, with all readings (those of cells that were read again twice each, since halves must be whole), for
+`python -m retrieval.train --labels OUT/labels.csv --readings OUT/readings.csv`.
 """
 
 import csv
@@ -25,6 +25,8 @@ def main(labels: Path, readings: Path, read_again: Path, out: Path) -> None:
     votes: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for row in again:
         values = row["value"].split("/")
+        if len(values) > 2:
+            raise SystemExit(f"{read_again}: {row['id']} has more than two values for {row['attribute']}")
         for value in values:
             votes[row["id"], row["attribute"]][value] += 2 // len(values)  # in half readings
     read_anew = set(votes)
@@ -39,10 +41,9 @@ def main(labels: Path, readings: Path, read_again: Path, out: Path) -> None:
             if counts:
                 value, count = counts.most_common(1)[0]
                 merged = value if 2 * count > counts.total() else ""
-                changed[f"{'settled' if not row[attribute] else 'changed' if merged else 'doubted'}"] += (
-                    merged != row[attribute]
-                )
-                row[attribute] = merged
+                if merged != row[attribute]:
+                    changed["settled" if not row[attribute] else "changed" if merged else "doubted"] += 1
+                    row[attribute] = merged
     out.mkdir(parents=True, exist_ok=True)
     with (out / "labels.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(table.rows[0]))

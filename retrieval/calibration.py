@@ -46,9 +46,8 @@ def fit_curve(probability: NDArray[np.floating], right: NDArray[np.floating]) ->
         right: (N,), in [0, 1]: how surely that is the true one.
 
     Returns:
-        a, b and c, b at least 0; `AS_IT_IS` if N is 0.
+        a, b and c; `AS_IT_IS` if N is 0. a is at least -1: what is hardly probable is not called as sure as a coin.
     """
-
     if len(right) == 0:
         return AS_IT_IS
     share = COMMON_VALUES / (COMMON_VALUES + len(right))
@@ -58,7 +57,10 @@ def fit_curve(probability: NDArray[np.floating], right: NDArray[np.floating]) ->
         q = np.clip(certainty(probability, (of[0], of[1], of[2])), 1e-6, 1 - 1e-6)
         return float(-(expected * np.log(q) + (1 - expected) * np.log(1 - q)).mean())
 
-    options = {"xatol": 1e-3, "fatol": 1e-7, "maxiter": 2000}
-    start, bounds = np.array(AS_IT_IS), [(-1, None), (1e-3, None), (None, None)]
+    start = np.array(AS_IT_IS)
+    # Its own first steps are a part of each number, and of 0 nearly none.
+    simplex = start + np.vstack([np.zeros(3), 0.3 * np.eye(3)])
+    options = {"initial_simplex": simplex, "xatol": 1e-3, "fatol": 1e-7, "maxiter": 2000}
+    bounds = [(-1.0, None), (1e-3, None), (None, None)]
     a, b, c = minimize(unlikelihood, start, method="Nelder-Mead", bounds=bounds, options=options).x
     return float(a), float(b), float(c)

@@ -22,7 +22,7 @@ from retrieval.vectors import VECTORS, attribute_vectors, probabilities, value_d
 from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model
 
 CUT_AT = 320  # pixels; garments cut out at this size are found no worse than at 384, in two thirds of the time
-SEEN_AT = 480  # pixels; small patterns are lost in photos as small as those that are cut out
+SEEN_AT = 480  # pixels; garments are cropped from photos of this size: small patterns are lost in smaller ones
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Embedder:
         return self._as_seen(read_photo(path, at_least=SEEN_AT))
 
     def _as_seen(self, photo: Image.Image) -> Image.Image:
-        """A photo no larger than what its garment is cropped from."""
+        """A photo of at most SEEN_AT pixels a side, if its garment is cut out."""
         return photo if self.matter is None else _no_larger(photo, SEEN_AT)
 
     def prepare(self, photo: Image.Image | Path, matte: Matte | None = None) -> NDArray[np.uint8]:

@@ -261,7 +261,7 @@ def fit_common_curve(
 ) -> Curve:
     """How often the values that a network gives are right, of all attributes together: few photos tell little of one.
 
-    Photos on which readers differed count, as for temperatures.
+    Photos on which readers differed count, as for temperatures; those without a value do not.
     """
     surest, right = [], []
     for key, of_attribute, temperature in zip(schema.keys, logits, temperatures, strict=True):
@@ -388,8 +388,8 @@ def train(
                 photos, foreground = augment(shown, kept, size, random)
                 # Dropout and mixing draw from here, so that a resumed run is the same.
                 torch.manual_seed(config.seed * 1_000_000 + state.step)
-                of_rows = [target[rows].to(device) for target in targets]
-                losses.append(train_step(state, config, photos, foreground, of_rows, teachers))
+                targets_of_batch = [target[rows].to(device) for target in targets]
+                losses.append(train_step(state, config, photos, foreground, targets_of_batch, teachers))
                 progress.update(task, completed=batch + 1)
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
@@ -449,7 +449,8 @@ def adapt(
         mattes: folder of the photos' mattes; made by the shipped matting network if the model is shown cut-outs.
 
     Returns:
-        The network of all attributes, or None if the user stopped the run. Raises TrainError if nothing is new.
+        The network of all attributes, or None if the user stopped the run; new ones get temperatures of their own, and
+        the curve is the known network's. Raises TrainError if nothing is new.
     """
     model = load_model(known)
     schema = merged_schema(model.schema, wanted)

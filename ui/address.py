@@ -1,6 +1,7 @@
 """The search as the page's address holds it, so that it can be shared and reopened."""
 
 import base64
+import hashlib
 import math
 import struct
 from collections.abc import Collection, Mapping
@@ -131,7 +132,12 @@ def encode_garment(garment: Garment, schema: Schema, fingerprint: str) -> str:
     values = [schema[key].values.index(garment.values[key]) if garment.values.get(key) else 255 for key in schema.keys]
     confidences = [round(255 * min(max(garment.confidences.get(key, 0.0), 0.0), 1.0)) for key in schema.keys]
     packed = numbers + bytes(values) + bytes(confidences)
-    return f"{fingerprint[:8]}.{base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
+    return f"{_short(fingerprint)}.{base64.urlsafe_b64encode(packed).decode().rstrip('=')}"
+
+
+def _short(fingerprint: str) -> str:
+    """A few letters of all that a fingerprint is made of: weights, and how photos are shown and vectors made."""
+    return hashlib.sha256(fingerprint.encode()).hexdigest()[:8]
 
 
 def decode_garment(text: str, schema: Schema, blocks: dict[str, int], fingerprint: str) -> Garment:
@@ -139,7 +145,7 @@ def decode_garment(text: str, schema: Schema, blocks: dict[str, int], fingerprin
     made_with, _, letters = text.partition(".")
     packed = base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4))
     length, attributes = sum(blocks.values()), len(schema.keys)
-    if made_with != fingerprint[:8] or len(packed) != length + 2 * attributes:
+    if made_with != _short(fingerprint) or len(packed) != length + 2 * attributes:
         raise ValueError("seen with another model")
     row = np.array(struct.unpack(f"{length}b", packed[:length]), np.float32)
     start = 0

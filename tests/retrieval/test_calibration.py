@@ -14,13 +14,19 @@ def test_no_curve_changes_nothing() -> None:
 
 
 def test_a_curve_mends_what_is_too_sure_in_the_middle() -> None:
-    truly = np.where(PROBABILITIES < 0.9, 0.4 + 0.3 * PROBABILITIES, 0.97)
+    truly = 0.35 + 0.64 * PROBABILITIES**4
     right = np.random.default_rng(1).random(len(truly)) < truly
     curve = fit_curve(PROBABILITIES[:2000], right[:2000].astype(float))
     before = expected_calibration_error(PROBABILITIES[2000:], right[2000:])
     after = expected_calibration_error(certainty(PROBABILITIES[2000:], curve), right[2000:])
-    assert before > 0.1
+    assert before > 0.06
     assert after < 0.5 * before
+
+
+def test_a_curve_is_found_again() -> None:
+    for curve in ((-0.5, 1.5, -1.0), (1.0, 1.0, 1.0), (0.3, 0.8, -0.5)):
+        found = fit_curve(PROBABILITIES, certainty(PROBABILITIES, curve))
+        assert np.abs(certainty(PROBABILITIES, found) - certainty(PROBABILITIES, curve)).max() < 0.03
 
 
 def test_surer_values_stay_surer() -> None:

@@ -74,6 +74,12 @@ def test_what_was_seen_in_a_photo_comes_back(garment: Garment) -> None:
     assert cosines.min() > 0.999
 
 
+def test_what_was_seen_is_refused_when_photos_are_shown_or_vectors_made_otherwise(garment: Garment) -> None:
+    text = encode_garment(garment, SCHEMA, "0123456789abcdef-2-320")
+    with pytest.raises(ValueError):
+        decode_garment(text, SCHEMA, BLOCKS, "0123456789abcdef-2-480")
+
+
 @pytest.mark.parametrize("text", ["", "x", "01234567.AAAA", "ffffffff.", "01234567.é", "01234567.A"])
 def test_what_was_seen_by_another_model_or_is_damaged_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
