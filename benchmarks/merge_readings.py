@@ -30,7 +30,8 @@ def main(labels: Path, readings: Path, read_again: Path, out: Path) -> None:
         for value in values:
             votes[row["id"], row["attribute"]][value] += 2 // len(values)  # in half readings
     read_anew = set(votes)
-    for row in read_table(readings, required=("id",)).rows:
+    read_before = read_table(readings, required=("id",)).rows
+    for row in read_before:
         for attribute, value in row.items():
             if (row["id"], attribute) in read_anew and value not in ("", "?"):
                 votes[row["id"], attribute][value] += 2
@@ -53,7 +54,7 @@ def main(labels: Path, readings: Path, read_again: Path, out: Path) -> None:
         attributes = sorted({attribute for _, attribute in votes})
         listed = csv.DictWriter(file, ["id", *attributes], restval="")
         listed.writeheader()
-        for row in read_table(readings, required=("id",)).rows:
+        for row in read_before:
             as_before = [key for key in attributes if (row["id"], key) not in votes]
             listed.writerow({key: row[key] for key in ("id", *as_before)})
         for (id_, attribute), counts in votes.items():
