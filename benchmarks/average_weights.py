@@ -24,8 +24,8 @@ def main(
     mean = {
         name: (1 - share) * of + share * second[name] if of.is_floating_point() else of for name, of in first.items()
     }
-    if "colour_branch.share" in mean:
-        mean["colour_branch.share"].zero_()  # two such branches have no mean; calibrating teaches a new one
+    for name in {"colour_branch.share", "close_up_share"} & mean.keys():
+        mean[name].zero_()  # calibrating finds out anew what such a branch of the mean is worth
     with safe_open(one, "pt") as file:
         header = file.metadata()
     save_file(mean, out, header)

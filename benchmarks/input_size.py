@@ -1,6 +1,6 @@
 """Which input serves trained weights best? `python benchmarks/input_size.py WEIGHTS PHOTOS MATTES LABELS CACHE`.
 
-Tries several sizes, and how much is left of a cut-out's surroundings.
+Tries several sizes, and how much is left of a cut-out's surroundings. Close-ups are not read.
 
 Measures MAP on the training senders that were held out while these weights were trained, so that the choice has seen
 neither their labels nor the dev split's.

@@ -96,10 +96,11 @@ def main(
     run.mkdir(parents=True, exist_ok=True)
     files = [matte_of.get(id_) for id_ in labelled.ids]
     squares = load_squares(labelled.paths, CACHE_SIZE, run, mattes=files).cut_with(model.surroundings)
+    close_ups = load_squares(labelled.paths, model.size, run, mattes=files, close_ups=True).cut
     shares = network.colour_branch.share.clone()
-    _, together, appearance = run_network(network, squares, model.size)
+    _, together, appearance = run_network(network, squares, model.size, close_ups)
     network.colour_branch.share.zero_()
-    _, alone, _ = run_network(network, squares, model.size)
+    _, alone, _ = run_network(network, squares, model.size, close_ups)
     network.colour_branch.share.copy_(shares)
     values = labelled.values(schema)
 

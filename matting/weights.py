@@ -65,7 +65,7 @@ def of_this_version(path: Path) -> Iterator[None]:
     """Turn what goes wrong with a header or tensors that do not fit into WeightsError."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(f"{path}: damaged, or written by another version of erimoto") from error
 
 

@@ -56,7 +56,7 @@ def teach_only(network: RegionPatchNet, attributes: list[int]) -> None:
     """Let gradients reach only what belongs to the attributes at these positions."""
     count = len(network.config.value_counts)
     for name, parameter in network.named_parameters():
-        of_rows = name.rsplit(".", maxsplit=1)[-1] in ROWS and len(parameter) == count
+        of_rows = name.rsplit(".", maxsplit=1)[-1] in ROWS and not name.startswith("close_up.")
         parameter.requires_grad_(of_rows)
         if of_rows:
             taught = parameter.new_zeros(count)

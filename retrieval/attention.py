@@ -5,13 +5,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from retrieval.network import RegionPatchNet, normalise
+from retrieval.network import RegionPatchNet, network_input
 
 SPREAD = 0.03  # of the photo's side
 
 
 @torch.inference_mode()
-def attention_map(network: RegionPatchNet, square: NDArray[np.uint8], attribute: int) -> NDArray[np.float32]:
+def attention_map(network: RegionPatchNet, square: NDArray[np.uint8], size: int, attribute: int) -> NDArray[np.float32]:
     """Where the network's region branch looks for one attribute, all levels and heads together.
 
     Each level has the same share. It is spread a little, because a single position of a shallow level sees more of the
@@ -20,16 +20,16 @@ def attention_map(network: RegionPatchNet, square: NDArray[np.uint8], attribute:
     Args:
         network: the network.
         square: (S, S, 4), uint8, as `Embedder.prepare` gives it.
+        size: the side of the squares that the network reads.
         attribute: position of the attribute in the schema.
 
     Returns:
         (S, S), float32 in [0, 1]; 1 where the network looks most.
     """
-    size = square.shape[0]
-    squares = torch.from_numpy(square.copy()).permute(2, 0, 1)[None].to(next(network.parameters()).device)
-    photos, _ = normalise(squares)
-    total = network.attend(photos).on_grid(size, size)[0, attribute].cpu().numpy()
-    spread = gaussian_filter(total, size * SPREAD, mode="nearest")
+    side = len(square)
+    photos, _ = network_input(square[None], size, next(network.parameters()).device)
+    total = network.attend(photos).on_grid(side, side)[0, attribute].cpu().numpy()
+    spread = gaussian_filter(total, side * SPREAD, mode="nearest")
     spread -= spread.min()
     found: NDArray[np.float32] = spread / max(float(spread.max()), 1e-9)
     return found

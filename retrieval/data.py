@@ -16,6 +16,7 @@ from retrieval.tables import DOES_NOT_APPLY, check_values, known_value
 
 MARGIN_GREY = 127  # what the trunk's normalisation maps to zero
 MARGIN = 0.08  # around a garment that is cut out, of its longer side
+ABOVE = 1 / 14  # of a close-up's side, the free space above a garment
 
 Matte = NDArray[np.float32]  # (H, W) in [0, 1]
 
@@ -167,6 +168,30 @@ def cut_square(photo: Image.Image, matte: Matte, size: int, surroundings: float 
     return letterbox(with_alpha(faded, matte).crop(box), size)
 
 
+def close_up(square: NDArray[np.uint8], surroundings: float = 0.0) -> NDArray[np.uint8]:
+    """The part of a garment's square that shows its upper part, in the middle of its width, on grey.
+
+    Args:
+        square: (2 S, 2 S, 4), uint8, as `cut_square` gives it.
+        surroundings: how much of them is left in it, in [0, 1]; nothing is changed at 0.
+
+    Returns:
+        (S, S, 4), uint8.
+    """
+    size = len(square) // 2
+    rows, columns = np.nonzero(square[..., 3] > 127)
+    if len(rows) == 0:
+        rows = columns = np.array([size])
+    top = min(max(int(rows.min()) - round(ABOVE * size), 0), size)
+    left = min(max(int(columns.mean()) - size // 2, 0), size)
+    part = square[top : top + size, left : left + size]
+    if surroundings == 0:
+        return part
+    matte = part[..., 3:].astype(np.float32) / 255
+    faded = (part[..., :3] - np.float32(MARGIN_GREY)) * (matte / (surroundings + (1 - surroundings) * matte))
+    return np.concatenate([(faded + MARGIN_GREY).round().clip(0, 255).astype(np.uint8), part[..., 3:]], axis=2)
+
+
 @dataclass(frozen=True)
 class Squares:
     """Photos decoded and resized once: squares (N, S, S, 4), uint8, with the matte as alpha, opaque without one.
@@ -194,12 +219,27 @@ class Squares:
         return mixed.round().astype(np.uint8)
 
 
+def _ways_to_show(
+    photo: Image.Image, matte: Matte | None, size: int, close_ups: bool
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+    """A photo whole, cut out and cropped, as `Squares` has it, or what stands for these in close-ups."""
+    if close_ups:
+        known = np.zeros(photo.size[::-1], np.float32) if matte is None else matte
+        cut, cropped = (close_up(cut_square(photo, known, 2 * size, left)) for left in (0.0, 1.0))
+        return cropped, cut, cropped
+    whole = letterbox(with_alpha(photo, matte), size)
+    if matte is None:
+        return whole, whole, whole
+    return whole, cut_square(photo, matte, size, 0.0), cut_square(photo, matte, size, 1.0)
+
+
 def load_squares(
     paths: list[Path],
     size: int,
     cache: Path,
     progress: Callable[[int], None] = lambda _: None,
     mattes: list[Path | None] | None = None,
+    close_ups: bool = False,
 ) -> Squares:
     """Decode and letterbox photos once; the next call with the same files reads the cache.
 
@@ -209,6 +249,7 @@ def load_squares(
         cache: folder for the arrays; made if it is not there.
         progress: called with the number of photos done.
         mattes: if given, for each photo the file of its matte, or None.
+        close_ups: whether squares show close-ups, whole photos too those of the garment with all that surrounds it.
 
     Returns:
         The squares. A photo that can't be read is grey all over, and named on standard output.
@@ -216,9 +257,8 @@ def load_squares(
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
     names = "\n".join(f"{path.resolve()} {path.stat().st_size}" for path in files)
-    file = (
-        cache / f"{'whole' if mattes is None else 'shown'}-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
-    )
+    kind = "close" if close_ups else "whole" if mattes is None else "shown"
+    file = cache / f"{kind}-{size}-{hashlib.sha256(names.encode()).hexdigest()[:16]}.npy"
     if not file.exists():
         cache.mkdir(parents=True, exist_ok=True)
         unfinished = file.with_suffix(".unfinished")
@@ -227,12 +267,10 @@ def load_squares(
         squares = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.uint8, shape=shape)
         for number, (path, matte_file) in enumerate(zip(paths, of_photo, strict=True)):
             try:
-                photo = read_photo(path, at_least=2 * size)
+                photo = read_photo(path, at_least=(4 if close_ups else 2) * size)
                 matte = None if matte_file is None else read_matte(matte_file, photo.size)
-                squares[:, number] = letterbox(with_alpha(photo, matte), size)
-                if matte is not None:
-                    for place, surroundings in ((1, 0.0), (2, 1.0)):
-                        squares[place, number] = cut_square(photo, matte, size, surroundings)
+                for place, square in enumerate(_ways_to_show(photo, matte, size, close_ups)[:kinds]):
+                    squares[place, number] = square
             except PhotoError as error:
                 squares[:, number] = MARGIN_GREY
                 print(f"{path}: {error}; it is left grey")

@@ -12,17 +12,18 @@ from PIL import Image
 from matting import read_photo
 from matting.device import choose_device, one_a_core
 from matting.matter import Matter
+from matting.weights import WeightsError
 from retrieval.appearance import AXES, whole_appearance
 from retrieval.attention import attention_map
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.calibration import certainty
-from retrieval.data import Matte, cut_square, letterbox, with_alpha
-from retrieval.network import normalise
+from retrieval.data import Matte, close_up, cut_square, letterbox, with_alpha
+from retrieval.network import network_input
 from retrieval.vectors import VECTORS, attribute_vectors, probabilities, value_directions, where_it_applies
 from retrieval.weights import SHIPPED_WEIGHTS, Model, fingerprint, load_model
 
 CUT_AT = 320  # pixels; garments cut out at this size are found no worse than at 384, in two thirds of the time
-SEEN_AT = 480  # pixels; garments are cropped from photos of this size: small patterns are lost in smaller ones
+SEEN_AT = 640  # pixels; garments are cropped from photos of this size: close-ups and small patterns need it
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Embedder:
         self, model: Model, fingerprint: str, device: torch.device, matter: Matter | None = None, batch: int = 16
     ) -> None:
         self.schema: Schema = model.schema
-        self.size = model.size
+        # Twice what the network reads of a whole garment, if it reads a close-up, too.
+        self.size = model.size if model.network.close_up is None else 2 * model.size
         made_by = f"-{VECTORS}" + ("" if matter is None else f"-{matter.fingerprint}-{CUT_AT}-{SEEN_AT}")
         self.fingerprint = fingerprint + made_by
         # Of what the weights were adapted from, and the attributes that have stayed as they were.
@@ -73,6 +75,8 @@ class Embedder:
         path = weights or SHIPPED_WEIGHTS
         chosen = choose_device(device)
         model = load_model(path)
+        if model.close_up:
+            raise WeightsError(f"{path}: reads close-ups alone; add it to a network by retrieval.train --add-close-up")
         matter = Matter.load(device=device) if (model.cut_outs if cut_out is None else cut_out) else None
         return cls(model, fingerprint(path), chosen, matter)
 
@@ -108,7 +112,7 @@ class Embedder:
         return photo if self.matter is None else _no_larger(photo, SEEN_AT)
 
     def prepare(self, photo: Image.Image | Path, matte: Matte | None = None) -> NDArray[np.uint8]:
-        """The square that the network reads.
+        """The square that the network reads: whole, and a close-up in its full size if it reads one.
 
         Args:
             photo: an RGB picture, or the file of one.
@@ -155,7 +159,7 @@ class Embedder:
 
     def attention(self, square: NDArray[np.uint8], attribute: str) -> NDArray[np.float32]:
         """Where the network looks for an attribute in what `prepare` gave: (size, size), float32 in [0, 1]."""
-        return attention_map(self._network, square, self.schema.keys.index(attribute))
+        return attention_map(self._network, square, self._model.size, self.schema.keys.index(attribute))
 
     def embed(self, photos: Sequence[Image.Image | Path], mattes: Sequence[Matte | None] | None = None) -> Embeddings:
         """Embed photos; see `prepare` for what each may be."""
@@ -172,9 +176,14 @@ class Embedder:
         values: dict[str, list[str]] = {key: [] for key in self.schema.keys}
         confidences: dict[str, list[NDArray[np.float32]]] = {key: [np.zeros(0, np.float32)] for key in self.schema.keys}
         for start in range(0, len(squares), self._batch):
-            batch = torch.from_numpy(squares[start : start + self._batch]).to(self._device)
-            photos, foreground = normalise(batch.permute(0, 3, 1, 2))
-            seen = self._network(photos.contiguous(memory_format=torch.channels_last), foreground)
+            of_batch = squares[start : start + self._batch]
+            photos, foreground = network_input(of_batch, self._model.size, self._device)
+            close_ups = None
+            if self._network.close_up is not None:
+                # On grey: else what is read of a neckline changes with the floor.
+                cropped = np.stack([close_up(square, self.surroundings) for square in of_batch])
+                close_ups = network_input(cropped, self._model.size, self._device)
+            seen = self._network(photos, foreground, close_ups)
             appearance = whole_appearance(photos, foreground).cpu().numpy()
             of_attributes = {
                 key: probabilities(logits.float().cpu().numpy(), temperature)

@@ -1,6 +1,7 @@
 """RegionPatchNet: where an attribute is and what it looks like, from regions and from patches, in one pass.
 
     photo (B, 3, S, S), foreground (B, 1, S, S) -> for each attribute a vector of each branch and its values' logits
+    the same of a close-up -> more of the logits
 
 After Dong et al., "From Region to Patch: Attribute-Aware Foreground-Background Contrastive Learning for Fine-Grained
 Fashion Retrieval" (SIGIR 2023). The paper crops the photo once an attribute and runs a Vision Transformer on each crop;
@@ -11,15 +12,21 @@ Deep maps know what a thing is, shallow maps how it looks. So the region branch'
 are passed down from deep to shallow levels, while the values, *what* it sees there, are each level's own: a collar is
 found by its meaning and told by its edges; a colour is read off the garment and not off the floor.
 
+Necklines, plackets and fine patterns are lost in a small picture of a whole garment. So another network of the same
+kind reads a close-up of the garment's upper part, and what it says is added to what the garment says.
+
 Letters in shapes: B photos, A attributes, H heads, L levels, N positions, K key channels, C value channels,
 W patch channels, D numbers of a branch's vector, V values of an attribute.
 """
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn import functional
@@ -38,12 +45,21 @@ def normalise(squares: Tensor) -> tuple[Tensor, Tensor]:
     return (squares[:, :3].float() - 127.0) / 128.0, squares[:, 3:].float() / 255.0
 
 
+def network_input(squares: NDArray[np.uint8], size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Squares (B, S', S', 4) of any size -> photos (B, 3, size, size) and foreground, as `normalise` gives them."""
+    both = torch.cat(normalise(torch.from_numpy(squares).to(device).permute(0, 3, 1, 2)), dim=1)
+    if both.shape[-1] != size:
+        both = functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
+    return both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:]
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """What is needed to build the network again; stored inside the weights file.
 
     `value_counts` holds the number of values of each attribute, in the schema's order. `mean` and `std` are what the
     trunk expects of its input, for pixels in [0, 1]. `region` and `patches` switch the branches; one is needed.
+    `close_up` is the network that reads close-ups, if there is one; it may know fewer attributes, the first ones.
     """
 
     value_counts: tuple[int, ...]
@@ -62,6 +78,14 @@ class NetworkConfig:
     hidden: int = 128
     dropout: float = 0.3
     drop_path: float = 0.1
+    close_up: "NetworkConfig | None" = None
+
+    @classmethod
+    def from_fields(cls, fields: dict[str, Any]) -> "NetworkConfig":
+        """What `dataclasses.asdict` and JSON made of one."""
+        close_up = fields.get("close_up")
+        own = {"value_counts": tuple(fields["value_counts"]), "close_up": close_up and cls.from_fields(close_up)}
+        return cls(**{**fields, **own})
 
 
 @dataclass(frozen=True)
@@ -289,6 +313,8 @@ class ValueHead(nn.Module):
 class RegionPatchNet(nn.Module):
     """Photographs to vectors of both branches and the values' logits of every attribute, in one pass."""
 
+    close_up_share: Tensor
+
     def __init__(self, config: NetworkConfig, pretrained_trunk: bool = False) -> None:
         super().__init__()
         self.config = config
@@ -307,6 +333,9 @@ class RegionPatchNet(nn.Module):
         self.look = nn.Parameter(torch.randn(attributes, 2 * config.dimensions, config.look))
         self.heads = nn.ModuleList(ValueHead(values, 2 * config.dimensions) for values in config.value_counts)
         self.colour_branch = ColourBranch(config.value_counts)
+        self.close_up = None if config.close_up is None else RegionPatchNet(config.close_up)
+        # How much the close-up counts for each attribute, 0 until that is found out.
+        self.register_buffer("close_up_share", torch.zeros(attributes))
 
     def maps(self, photos: Tensor) -> list[Tensor]:
         """Photos as `normalise` gives them (B, 3, S, S) -> maps at strides 4, 8, 16, 32, from shallow to deep."""
@@ -318,16 +347,30 @@ class RegionPatchNet(nn.Module):
         """Photos as `normalise` gives them (B, 3, S, S) -> where each attribute looks."""
         return self.region_branch.attend(self.maps(photos))
 
-    def forward(self, photos: Tensor, foreground: Tensor, with_background: bool = False) -> Seen:
+    def forward(self, photos: Tensor, foreground: Tensor, close_ups: tuple[Tensor, Tensor] | None = None) -> Seen:
         """What is seen in photos (B, 3, S, S) with their foreground (B, 1, S, S), both as `normalise` gives them.
+
+        Args:
+            photos, foreground: of what the network is shown.
+            close_ups: the same of close-ups of it; without them, or where they count nothing, they are not read.
+        """
+        seen = self.see(self.maps(photos), foreground)
+        logits = self.colour_branch.add_to(seen.logits, photos, foreground)
+        if self.close_up is not None and close_ups is not None and self.close_up_share.any():
+            logits = self.add_close_ups(logits, self.close_up(*close_ups).logits)
+        return replace(seen, logits=logits)
+
+    def add_close_ups(self, logits: list[Tensor], told: list[Tensor]) -> list[Tensor]:
+        """Logits, A tensors (B, V + 1), with those that the network of close-ups gives for the first attributes."""
+        counting = zip(logits, self.close_up_share.tolist(), told, strict=False)
+        added = [of + share * by.log_softmax(dim=1) if share else of for of, share, by in counting]
+        return added + logits[len(added) :]
+
+    def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
+        """`forward` from the photos' maps on, without what their colours and close-ups tell.
 
         The background vectors, which only the inter-branch loss asks for, are zero unless `with_background`.
         """
-        seen = self.see(self.maps(photos), foreground, with_background)
-        return replace(seen, logits=self.colour_branch.add_to(seen.logits, photos, foreground))
-
-    def see(self, maps: list[Tensor], foreground: Tensor, with_background: bool = False) -> Seen:
-        """`forward` from the photos' maps on, without what their colours tell."""
         attended = self.region_branch.attend(maps)
         region = self.region_branch(maps, attended.levels)
         background = torch.zeros_like(region)

@@ -3,8 +3,9 @@
 Photos are decoded and resized once, whole and cut out. The trunk starts from ImageNet weights; its
 shallow part can stay frozen, which halves the time of a step on a processor. Weights are averaged exponentially while
 training, and the average is what ships. Networks trained before can teach: what they read in the photos is mixed into
-the labels, and stands in where there is none. A run can be stopped at any time (Ctrl-C) and goes on, step for step the
-same, when started again.
+the labels, and stands in where there is none. A second network of the same kind can be trained on close-ups of the
+garments' upper parts (`--close-up`), to become a part of the first (`--add-close-up`). A run can be stopped at any time
+(Ctrl-C) and goes on, step for step the same, when started again.
 """
 
 import json
@@ -48,7 +49,7 @@ from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
 from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
 from retrieval.measure import fit_temperature, rank_other_senders
-from retrieval.network import RegionPatchNet, normalise
+from retrieval.network import RegionPatchNet, network_input
 from retrieval.published import read_published_photos, read_published_schema
 from retrieval.trunks import new_network
 from retrieval.vectors import attribute_vectors, probabilities
@@ -59,6 +60,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 120
 COMMON_PHOTOS = 100
 COLOUR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 CERTAIN_GAIN = 2.0  # points of MAP; one comes by chance
+CLOSE_UP_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class TrainConfig:
 
     Where there are mattes, `cut_outs` is the share of photos that are shown cut out, `swapped` the share laid on
     another photo's floor; most cut-outs keep the share `surroundings` of theirs, others none or any part, unless it
-    is 0. `colours`: whether the colours of cut-outs are counted and learned from at the end. `mixing` is the parameter
+    is 0. `close_up`: whether it is shown close-ups of garments' upper parts, to become a part of another network.
+    `colours`: whether the colours of cut-outs are counted and learned from at the end; `weigh_close_ups`: whether it
+    is found out then how much close-ups count, where another network reads them. `mixing` is the parameter
     of mixup's Beta distribution, for every other batch; the others stay unmixed for the losses that compare photos.
     `taught` is the teachers' share, where there are any, of the values' loss.
     """
@@ -89,6 +93,8 @@ class TrainConfig:
     taught: float = 0.5
     held_out: float = 0.08
     colours: bool = True
+    close_up: bool = False
+    weigh_close_ups: bool = True
     seed: int = 0
     losses: LossWeights = field(default_factory=LossWeights)
 
@@ -107,15 +113,44 @@ def start_training(network: RegionPatchNet, config: TrainConfig, steps: int) -> 
     return start_state(network, type(network)(network.config), rates, steps)
 
 
-def load_teacher(weights: Path, schema: Schema) -> Model:
-    """A network trained before, to teach another or to be trained further.
+def load_trained(weights: Path, schema: Schema, close_up: bool = False) -> Model:
+    """A network trained before, to teach another, to be trained further or, of close-ups, to become a part of another.
 
-    Raises WeightsError if the file can't be used, TrainError if it is of other attributes.
+    Raises WeightsError if the file can't be used, TrainError if it is of other attributes or shown something else.
     """
     model = load_model(weights)
     if model.schema != schema:
         raise TrainError(f"{weights}: has other attributes or values than --schema names")
+    if model.close_up != close_up:
+        shown = ("whole garments", "close-ups")
+        raise TrainError(f"{weights}: was trained on {shown[model.close_up]}, not on {shown[close_up]}")
     return model
+
+
+def load_close_up(weights: Path, schema: Schema, config: TrainConfig) -> RegionPatchNet:
+    """A network trained on close-ups, to become a part of another that is trained or calibrated so.
+
+    Raises WeightsError or TrainError as `load_trained` does, TrainError also if it reads other sizes, or may have
+    learned from the photos that are held out.
+    """
+    model = load_trained(weights, schema, close_up=True)
+    if model.size != config.size:
+        raise TrainError(f"{weights}: reads close-ups of {model.size} px, the other network {config.size} px")
+    learned = json.loads(model.notes["training"])
+    if (learned["seed"], learned["held_out"]) != (config.seed, config.held_out):
+        given = f"--seed {learned['seed']} --held-out {learned['held_out']:g}"
+        raise TrainError(f"{weights}: was trained with {given}; give the same, or it has seen what is held out")
+    return model.network
+
+
+def with_close_up(network: RegionPatchNet, close_up: RegionPatchNet) -> RegionPatchNet:
+    """A trained network that reads close-ups, too, by another; how much they count is still to be found out."""
+    joined = RegionPatchNet(replace(network.config, close_up=close_up.config))
+    own = {name: of for name, of in network.state_dict().items() if not name.startswith("close_up.")}
+    tensors = own | {f"close_up.{name}": tensor for name, tensor in close_up.state_dict().items()}
+    joined.load_state_dict(tensors)
+    joined.close_up_share.zero_()
+    return joined
 
 
 def freeze_shallow(network: RegionPatchNet) -> None:
@@ -176,17 +211,20 @@ def train_step(
 
 @torch.inference_mode()
 def run_network(
-    network: RegionPatchNet, squares: np.ndarray, size: int, batch: int = 32
+    network: RegionPatchNet, squares: np.ndarray, size: int, close_ups: np.ndarray | None = None, batch: int = 32
 ) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Looks (N, A, L), A logits (N, V + 1) and appearances (N, NUMBERS) of squares (N, S, S, 4), resized to `size`."""
+    """Looks (N, A, L), A logits (N, V + 1) and appearances (N, AXES) of squares (N, S, S, 4), resized to `size`.
+
+    `close_ups` are other squares of the same photos, if they are to be read, too.
+    """
     device = next(network.parameters()).device
     looks, logits, appearances = [], [], []
     for start in range(0, len(squares), batch):
-        of_batch = torch.from_numpy(np.array(squares[start : start + batch])).to(device)
-        both = torch.cat(normalise(of_batch.permute(0, 3, 1, 2)), dim=1)
-        both = nn.functional.interpolate(both, size=(size, size), mode="bilinear", antialias=True)
-        photos, foreground = both[:, :3].contiguous(memory_format=torch.channels_last), both[:, 3:]
-        seen = network(photos, foreground)
+        photos, foreground = network_input(np.array(squares[start : start + batch]), size, device)
+        closely = None
+        if close_ups is not None:
+            closely = network_input(np.array(close_ups[start : start + batch]), size, device)
+        seen = network(photos, foreground, closely)
         looks.append(seen.look.float().cpu().numpy())
         appearances.append(whole_appearance(photos, foreground).cpu().numpy())
         logits.append([values.float().cpu().numpy() for values in seen.logits])
@@ -232,6 +270,39 @@ def fit_colour_shares(
             found[share] = ranked.mean_average_precision
         best = max(found, key=found.__getitem__)
         branch.share[index] = best if found[best] > found[0.0] + CERTAIN_GAIN else 0.0
+
+
+def fit_close_up_shares(
+    network: RegionPatchNet,
+    squares: np.ndarray,
+    close_ups: np.ndarray,
+    labelled: LabelledPhotos,
+    schema: Schema,
+    size: int,
+) -> None:
+    """Find how much a network's close-ups shall count for each attribute, on photos that nobody learned from.
+
+    A share is the most likely one by the attribute's values and, as if they were `COMMON_PHOTOS` more, by those of all
+    attributes; 0 where no value is known, or the network of close-ups knows others.
+    """
+    network.close_up_share.zero_()
+    if network.close_up is None:
+        return
+    logits = run_network(network, squares, size)[1]
+    told = run_network(network.close_up, close_ups, size)[1]
+    known = [labelled.targets[key][:, :-1].sum(axis=1) > 0 for key in schema.keys[: len(told)]]
+    rows = [row for row, own in enumerate(known) if own.any() and told[row].shape == logits[row].shape]
+    unlikelihood = np.zeros((len(rows), len(CLOSE_UP_SHARES)))
+    for column, share in enumerate(CLOSE_UP_SHARES):
+        network.close_up_share[rows] = share
+        added = network.add_close_ups([torch.from_numpy(of) for of in logits], [torch.from_numpy(of) for of in told])
+        for place, row in enumerate(rows):
+            of_values, wanted = added[row].numpy()[known[row]], labelled.targets[schema.keys[row]][known[row]]
+            likelihood = probabilities(of_values, fit_temperature(of_values, wanted))
+            unlikelihood[place, column] = -(wanted * np.log(likelihood + 1e-9)).sum()
+    common = unlikelihood.sum(axis=0) / max(1, sum(int(known[row].sum()) for row in rows))
+    best = (unlikelihood + COMMON_PHOTOS * common).argmin(axis=1)
+    network.close_up_share[rows] = torch.tensor(CLOSE_UP_SHARES)[best]
 
 
 def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:
@@ -293,7 +364,10 @@ def read_by_teachers(teachers: list[Model], photos: Tensor, foreground: Tensor) 
             maps = teacher.network.maps(photos)
         seen = teacher.network.see([level.float() for level in maps], foreground)
         each.append(
-            [(logits / of).softmax(dim=1) for logits, of in zip(seen.logits, teacher.temperatures, strict=True)]
+            [
+                (logits / of).softmax(dim=1)
+                for logits, of in zip(seen.logits, teacher.temperatures_alone or teacher.temperatures, strict=True)
+            ]
         )
     return [torch.stack(of_attribute).mean(dim=0) for of_attribute in zip(*each, strict=True)]
 
@@ -328,7 +402,7 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
     matte_files = None if mattes is None else _find_mattes(labelled, mattes)
-    squares = _read_squares(labelled, run, matte_files)
+    squares = _read_squares(labelled, run, matte_files, config)
     taught_rows = np.flatnonzero(~held_out)
     taught, unseen = labelled.subset(taught_rows), labelled.subset(np.flatnonzero(held_out))
     unseen_squares = squares.subset(held_out).cut_with(config.surroundings)
@@ -336,6 +410,9 @@ def train(
 
     if len(taught.ids) == 0:
         raise TrainError("--held-out leaves no photo to train on; give 0")
+    unweighed = network.close_up is not None and not network.close_up_share.any()
+    if config.weigh_close_ups and unweighed and len(unseen.ids) == 0:
+        raise TrainError("no sender is held out, whose photos would tell how much close-ups count")
     if config.held_out > 0 and len(unseen.ids) == 0:
         warn("too few senders to hold any out: nothing is measured, and confidences are not calibrated")
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
@@ -410,22 +487,39 @@ def train(
             print(json.dumps(rounded), flush=True)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")
-    state.average.to("cpu")
+    average = state.average.to("cpu")
     # Who only calibrates a network anew keeps what it knows.
-    if config.colours and mattes is not None and (config.epochs > 0 or not state.average.colour_branch.share.any()):
-        learn_colours(state.average.colour_branch, squares.cut[taught_rows], targets, config.smoothing, config.seed)
+    if config.colours and mattes is not None and (config.epochs > 0 or not average.colour_branch.share.any()):
+        learn_colours(average.colour_branch, squares.cut[taught_rows], targets, config.smoothing, config.seed)
         if len(unseen.ids):
-            fit_colour_shares(state.average, unseen_squares, unseen, schema, config.size)
+            fit_colour_shares(average, unseen_squares, unseen, schema, config.size)
+    alone: tuple[float, ...] = ()
     if len(unseen.ids):
-        logits = run_network(state.average, unseen_squares, config.size)[1]
+        close_ups = None
+        if average.close_up is not None and matte_files is not None:
+            unseen_mattes = [file for file, out in zip(matte_files, held_out, strict=True) if out]
+            close_ups = _read_squares(unseen, run, unseen_mattes, replace(config, close_up=True)).cut
+            if config.weigh_close_ups and (config.epochs > 0 or not average.close_up_share.any()):
+                fit_close_up_shares(average, unseen_squares, close_ups, unseen, schema, config.size)
+            alone = fit_temperatures(run_network(average, unseen_squares, config.size)[1], unseen, schema)
+        logits = run_network(average, unseen_squares, config.size, close_ups)[1]
         temperatures = fit_temperatures(logits, unseen, schema)
         curve = fit_common_curve(logits, temperatures, unseen, schema)
     else:
         temperatures = known.temperatures if known else (1.0,) * len(schema.keys)
         curve = known.curve if known else AS_IT_IS
-    notes = {"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))}
+        alone = known.temperatures_alone if known else ()
     return Model(
-        state.average, schema, config.size, temperatures, notes, mattes is not None, config.surroundings, curve=curve
+        average,
+        schema,
+        config.size,
+        temperatures,
+        notes={"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))},
+        cut_outs=mattes is not None,
+        surroundings=config.surroundings,
+        curve=curve,
+        close_up=config.close_up,
+        temperatures_alone=alone,
     )
 
 
@@ -453,6 +547,8 @@ def adapt(
         the curve is the known network's. Raises TrainError if nothing is new.
     """
     model = load_model(known)
+    if model.close_up:
+        raise TrainError(f"{known}: reads close-ups alone; give the network that it was added to")
     schema = merged_schema(model.schema, wanted)
     same = unchanged(model.schema, schema)
     new = [index for index, key in enumerate(schema.keys) if key not in same]
@@ -465,7 +561,8 @@ def adapt(
     nothing = {key: np.zeros((count, len(schema[key].values) + 1), np.float32) for key in schema.keys}
     targets = {key: labelled.targets[key] if index in new else nothing[key] for index, key in enumerate(schema.keys)}
     network = extended_network(model, schema)
-    network.colour_branch.share[new] = 0
+    for share in (network.colour_branch.share, network.close_up_share):
+        share[new] = 0
     teach_only(network, new)
     still = replace(
         config,
@@ -475,17 +572,21 @@ def adapt(
         freeze_shallow=False,
         weight_decay=0,
         colours=False,
+        weigh_close_ups=False,
     )
     taught = train(replace(labelled, targets=targets), schema, network, still, run, device, mattes)
     if taught is None:
         return None
-    temperatures = [
-        model.temperatures[model.schema.keys.index(key)] if key in same else temperature
-        for key, temperature in zip(schema.keys, taught.temperatures, strict=True)
-    ]
+
+    def as_known(own: tuple[float, ...], anew: tuple[float, ...]) -> tuple[float, ...]:
+        numbers = zip(schema.keys, anew, strict=True)
+        return tuple(own[model.schema.keys.index(key)] if key in same else number for key, number in numbers)
+
+    alone = model.temperatures_alone and taught.temperatures_alone
     return replace(
         taught,
-        temperatures=tuple(temperatures),
+        temperatures=as_known(model.temperatures, taught.temperatures),
+        temperatures_alone=as_known(model.temperatures_alone, alone) if alone else (),
         curve=model.curve,
         cut_outs=model.cut_outs,
         adapted_from=fingerprint(known),
@@ -520,10 +621,16 @@ def _as_pictures(squares: NDArray[np.uint8], device: torch.device) -> Tensor:
     return torch.from_numpy(squares).permute(0, 3, 1, 2).to(device)
 
 
-def _read_squares(labelled: LabelledPhotos, run: Path, files: list[Path | None] | None) -> Squares:
+def _read_squares(labelled: LabelledPhotos, run: Path, files: list[Path | None] | None, config: TrainConfig) -> Squares:
+    # Close-ups are kept in the size in which they are read: the photos hold no more detail of them.
+    size = config.size if config.close_up else CACHE_SIZE
     with training_progress() as progress:
         task = progress.add_task("reading photos", total=len(labelled.paths))
-        return load_squares(labelled.paths, CACHE_SIZE, run, lambda done: progress.update(task, completed=done), files)
+
+        def tell(done: int) -> None:
+            progress.update(task, completed=done)
+
+        return load_squares(labelled.paths, size, run, tell, files, config.close_up)
 
 
 def main(
@@ -544,6 +651,12 @@ def main(
     ] = False,
     teacher: Annotated[
         list[Path] | None, typer.Option(help="weights file of a network trained before; may be given several times")
+    ] = None,
+    close_up: Annotated[
+        bool, typer.Option("--close-up", help="teach a network that is shown close-ups of garments' upper parts")
+    ] = False,
+    add_close_up: Annotated[
+        Path | None, typer.Option(help="weights file that --close-up wrote, to become a part of --start")
     ] = None,
     trunk: Annotated[str, typer.Option(help="name of a timm model")] = TrainConfig.trunk,
     epochs: Annotated[int, typer.Option(min=0, help="0: only calibrate --start anew")] = TrainConfig.epochs,
@@ -575,8 +688,22 @@ def main(
         freeze_shallow=freeze_shallow,
         held_out=held_out,
         seed=seed,
+        colours=not close_up,
+        close_up=close_up,
     )
     with one_line_errors():
+        if only_new and (close_up or add_close_up is not None):
+            fail("--adapt: leaves close-ups as they are; leave out --close-up and --add-close-up", status=2)
+        if close_up and (mattes is None or add_close_up is not None):
+            fail(
+                "--close-up: give --mattes, by which the garments' upper parts are found, and no --add-close-up",
+                status=2,
+            )
+        if add_close_up is not None and (start is None or mattes is None or held_out == 0):
+            fail(
+                "--add-close-up: give --start, the network whose part it is to be, --mattes, and no --held-out 0",
+                status=2,
+            )
         if data_set is not None:
             attributes = read_published_schema(data_set)
             labelled = read_published_photos(data_set, attributes)
@@ -593,7 +720,7 @@ def main(
             return
         known_model = None
         if start is not None:
-            known_model = load_teacher(start, attributes)
+            known_model = load_trained(start, attributes, close_up)
             if known_model.cut_outs and mattes is None:
                 fail(
                     f"--start {start}: is shown cut-outs; give --mattes as well "
@@ -607,11 +734,13 @@ def main(
                 size=size or known_model.size,
                 surroundings=known_model.surroundings if surroundings is None else surroundings,
             )
+            if add_close_up is not None:
+                network = with_close_up(network, load_close_up(add_close_up, attributes, config))
         elif epochs == 0:
             fail("--epochs 0 only calibrates --start anew; give it", status=2)
         else:
             network = new_network(tuple(len(attribute.values) for attribute in attributes.attributes), trunk)
-        teachers = [load_teacher(path, attributes) for path in teacher or []]
+        teachers = [load_trained(path, attributes, close_up) for path in teacher or []]
         model = train(labelled, attributes, network, config, run, choose_device(device), mattes, teachers, known_model)
         _write(model, out)
 

@@ -12,6 +12,7 @@ from retrieval.network import NetworkConfig, RegionPatchNet
 
 SHIPPED_WEIGHTS = Path(__file__).with_name("weights") / "attributes.safetensors"
 FORMAT = "erimoto-attributes-2"
+ADDED_LATER = ("colour_branch.", "close_up_share")
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Model:
     `size` is the side in pixels of the squares it reads. `temperatures` hold one number an attribute, by which logits
     are divided to give probabilities; `curve` tells how often values of a probability are right. `cut_outs`: whether it
     has learned from cut-outs and is shown them; `surroundings`: how much of what lies around the garment it is shown
-    then, in [0, 1].
+    then, in [0, 1]. `close_up`: whether it is shown close-ups alone, and is to be a part of another network.
+    `temperatures_alone`: what `temperatures` would be if only the whole garment were read, as teachers read it; none
+    where that is how it is.
     `adapted_from`: the fingerprint of the weights whose attributes `kept` it has left as they are, if there are such.
     """
 
@@ -35,6 +38,8 @@ class Model:
     adapted_from: str = ""
     kept: tuple[str, ...] = ()
     curve: Curve = AS_IT_IS
+    close_up: bool = False
+    temperatures_alone: tuple[float, ...] = ()
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -51,6 +56,8 @@ def save_model(model: Model, path: Path) -> None:
         "adapted_from": model.adapted_from,
         "kept": json.dumps(model.kept),
         "curve": json.dumps(model.curve),
+        "close_up": json.dumps(model.close_up),
+        "temperatures_alone": json.dumps(model.temperatures_alone),
     }
     write_weights(model.network, header, path)
 
@@ -62,11 +69,10 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
     """
     header, tensors = read_weights(path, FORMAT)
     with of_this_version(path):
-        fields = json.loads(header["network"])
-        network = RegionPatchNet(NetworkConfig(**{**fields, "value_counts": tuple(fields["value_counts"])}))
-        # Files of before colours were counted say nothing of them.
-        uncounted = {name: of for name, of in network.state_dict().items() if name.startswith("colour_branch.")}
-        network.load_state_dict(uncounted | tensors)
+        network = RegionPatchNet(NetworkConfig.from_fields(json.loads(header["network"])))
+        # Files of before colours were counted and close-ups read say nothing of them.
+        of_before = {name: of for name, of in network.state_dict().items() if name.startswith(ADDED_LATER)}
+        network.load_state_dict(of_before | tensors)
         return Model(
             network.eval(),
             Schema.from_json(header["schema"]),
@@ -78,6 +84,8 @@ def load_model(path: Path = SHIPPED_WEIGHTS) -> Model:
             header.get("adapted_from", ""),
             tuple(json.loads(header.get("kept", "[]"))),
             tuple(json.loads(header.get("curve", json.dumps(AS_IT_IS)))),
+            json.loads(header.get("close_up", "false")),
+            tuple(json.loads(header.get("temperatures_alone", "[]"))),
         )
 
 

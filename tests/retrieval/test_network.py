@@ -135,7 +135,8 @@ def test_patches_agree_with_regions_of_their_value_and_not_with_backgrounds() ->
 def test_losses_reach_every_part_of_the_network() -> None:
     torch.manual_seed(0)
     one = network().train()
-    seen = one(*normalise(squares(4)), with_background=True)
+    photos, foreground = normalise(squares(4))
+    seen = one.see(one.maps(photos), foreground, with_background=True)
     targets = [torch.eye(4)[[0, 0, 1, 3]], torch.eye(3)[[0, 1, 1, 0]]]
     paper = LossWeights(region=1, patch=0.1, look=0.5)
     branch_losses(seen, targets, paper).backward()

@@ -150,7 +150,7 @@ def test_calibrating_anew_keeps_all_else(samples: Path, tmp_path: Path) -> None:
 
 def test_weights_of_other_attributes_are_refused(schema: Schema) -> None:
     with pytest.raises(TrainError, match="other attributes"):
-        train_module.load_teacher(SHIPPED_WEIGHTS, Schema(schema.attributes[:3]))
+        train_module.load_trained(SHIPPED_WEIGHTS, Schema(schema.attributes[:3]))
 
 
 def test_photos_of_nobody_are_held_out_one_by_one(samples: Path, schema: Schema, tmp_path: Path) -> None:
