@@ -19,16 +19,20 @@ def main(
 ) -> None:
     """Write the weighted mean of two networks' weights."""
     first, second = load_file(one), load_file(other)
-    if {name: of.shape for name, of in first.items()} != {name: of.shape for name, of in second.items()}:
+    headers = []
+    for path in (one, other):
+        with safe_open(path, "pt") as file:
+            headers.append(file.metadata())
+    shown = [header.get("close_up", "false") for header in headers]  # whole garments or close-ups, to like networks
+    shapes = [{name: of.shape for name, of in each.items()} for each in (first, second)]
+    if shown[0] != shown[1] or shapes[0] != shapes[1]:
         fail(f"{other}: is of another network than {one}")
     mean = {
         name: (1 - share) * of + share * second[name] if of.is_floating_point() else of for name, of in first.items()
     }
     for name in {"colour_branch.share", "close_up_share"} & mean.keys():
         mean[name].zero_()  # calibrating finds out anew what such a branch of the mean is worth
-    with safe_open(one, "pt") as file:
-        header = file.metadata()
-    save_file(mean, out, header)
+    save_file(mean, out, headers[0])
 
 
 if __name__ == "__main__":
