@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from pymatting import estimate_foreground_ml
+from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
@@ -27,7 +28,10 @@ from matting.trimap import make_trimap
 
 LONGEST_SIDE = 640  # of the cached photos, in pixels
 SMALLEST_FLOOR = 64
+KINDS = (0.4, 0.25, 0.35)  # shares of the training pictures: photos, products on floors, products in scenes
 SMOOTHED_FROM = 1.2  # photo pixels a new pixel
+PAINTED_BEYOND = 5  # pixels around a product that are painted over with it
+SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
 
 
 @dataclass(frozen=True)
@@ -105,15 +109,18 @@ def read_training_photos(
 
 @dataclass(frozen=True)
 class Layers:
-    """A photo and what was made of it, each (3, H, W) or (1, H, W), uint8: colours, foreground colours, alpha."""
+    """A photo and what was made of it, uint8: its colours, those of its foreground, those of its scene without the
+    product (3, H, W each), and its alpha (1, H, W).
+    """
 
     photo: Tensor
     foreground: Tensor
+    scene: Tensor
     alpha: Tensor
 
 
 class LayerCache:
-    """Photos with estimated foreground colours, made once and kept as arrays on disk."""
+    """Photos with their foreground's and their scene's estimated colours, made once and kept as arrays on disk."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -126,8 +133,8 @@ class LayerCache:
             self._make(photo, file)
         array = torch.from_numpy(np.load(file))
         if photo.matte is None:
-            return Layers(array, array, torch.zeros_like(array[:1]))
-        return Layers(array[:3], array[3:6], array[6:])
+            return Layers(array, array, array, torch.zeros_like(array[:1]))
+        return Layers(array[:3], array[3:6], array[6:9], array[9:])
 
     def fill(self, photos: list[TrainingPhoto], progress: Callable[[int], None]) -> None:
         """Make what is missing; `progress` is called with the number of photos done."""
@@ -151,11 +158,39 @@ class LayerCache:
         if photo.matte is not None:
             alpha = (harden(read_matte(photo.matte, picture.size)) * 255).round().astype(np.uint8)
             foreground = estimate_foreground_ml(layers[0] / 255.0, alpha / 255.0)
-            layers += [(foreground.clip(0, 1) * 255).round().astype(np.uint8), alpha[..., None]]
+            scene = empty_scene(layers[0], alpha)
+            layers += [(foreground.clip(0, 1) * 255).round().astype(np.uint8), scene, alpha[..., None]]
         unfinished = file.with_suffix(".unfinished")
         with unfinished.open("wb") as stream:
             np.save(stream, np.ascontiguousarray(np.concatenate(layers, axis=2).transpose(2, 0, 1)))
         unfinished.replace(file)
+
+
+def empty_scene(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A photo (H, W, 3) whose product (alpha: H, W) is painted over.
+
+    The colours are those of what lies around it, nearest first, softly; the texture is that of its floor.
+    """
+    product = ndimage.binary_dilation(alpha > 5, iterations=PAINTED_BEYOND)
+    if product.all() or not product.any():
+        return photo
+    nearest = ndimage.distance_transform_edt(product, return_distances=False, return_indices=True)
+    filled = _blurred(photo[tuple(nearest)])
+    floor = find_floor(alpha)
+    if floor is not None:
+        top, left, high, wide = floor
+        piece = photo[top : top + high, left : left + wide]
+        texture = piece - _blurred(piece)
+        height, width = alpha.shape
+        beyond = [(0, max(0, height - high)), (0, max(0, width - wide)), (0, 0)]
+        filled = filled + np.pad(texture, beyond, mode="symmetric")[:height, :width]
+    return np.where(product[..., None], filled.clip(0, 255).round(), photo).astype(np.uint8)
+
+
+def _blurred(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture (H, W, 3) without its texture."""
+    smooth: NDArray[np.float32] = ndimage.gaussian_filter(picture.astype(np.float32), (SCENE_BLUR, SCENE_BLUR, 0))
+    return smooth
 
 
 def find_floor(alpha: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
@@ -195,23 +230,32 @@ class Example:
     alpha: Tensor
 
 
-def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, random: np.random.Generator) -> Example:
-    """A new picture of a product: in half of the cases its photo, else composed on a floor, seen and lit anew.
+def make_example(
+    layers: Layers, scene: Layers, floors: list[Tensor], height: int, width: int, random: np.random.Generator
+) -> Example:
+    """A new picture of a product: its photo; or composed on a floor; or in its place in the scene of another photo.
 
     One in twenty is of a floor alone, with an alpha of 0: a floor is not to be taken for a product.
 
     Args:
         layers: the product's photo.
+        scene: the other photo, whose product this one may take the place of.
         floors: three or more pieces of other photos, (3, h, w), uint8, to choose from.
         height, width: of the new picture.
         random: where chance comes from.
     """
     layers = _turn(layers, random)
-    composed, empty = random.random() < 0.5, random.random() < 0.05
-    if composed:
+    kind, empty = str(random.choice(["photo", "floor", "scene"], p=KINDS)), random.random() < 0.05
+    composed, background = kind != "photo", None
+    if kind == "floor":
         grid = placing_grid(layers.alpha, height, width, random)
     else:
-        grid = window_grid(layers.alpha.shape[1:], height, width, random)
+        shown = scene.alpha if kind == "scene" else layers.alpha
+        window = window_of(shown.shape[1:], height, width, random)
+        grid = _grid(window, shown.shape[1:], height, width)
+        if kind == "scene":
+            background = sample(scene.scene, grid, "reflection")
+            grid = _grid(_into_place(layers.alpha, scene.alpha, random) @ window, layers.alpha.shape[1:], height, width)
     colours = sample(torch.cat([layers.photo, layers.foreground]), grid, "reflection")
     photo, foreground = colours[:3], colours[3:]
     # Where a photo is continued by its mirror image so is its matte; a composed product ends where its photo ends.
@@ -219,16 +263,18 @@ def make_example(layers: Layers, floors: list[Tensor], height: int, width: int, 
     # A floor as sharp as the product: else sharpness alone would tell them apart.
     reduced = max(1.0, photo_pixels(grid, layers.alpha.shape[1:]))
     floor, *others = _order_floors(floors, foreground, alpha, random)
-    background = lay_floor(floor, height, width, random, reduced)
-    if composed and random.random() < 0.4:
+    if background is None:
+        background = lay_floor(floor, height, width, random, reduced)
+    if kind == "floor" and random.random() < 0.4:
         background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
     if composed and random.random() < 0.25:
-        background = lay_box(lay_floor(others[1], height, width, random, reduced), background, random)
+        lay_thing = lay_box if random.random() < 0.5 else lay_lump
+        background = lay_thing(lay_floor(others[1], height, width, random, reduced), background, random)
     if not composed and random.random() < 0.4:
         photo, foreground = _light_apart(photo, foreground, alpha, random)
     if composed:
         foreground, background = light(foreground[None], random)[0], light(background[None], random)[0]
-        if random.random() < 0.25:
+        if kind == "floor" and random.random() < 0.25:
             background = _draw_hanger(background, alpha, random)
         background = cast_shadow(background, alpha, random)
     if empty:
@@ -255,7 +301,7 @@ def to_truth(examples: list[Example], classes: list[int], random: np.random.Gene
 
 def class_picture(photo: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
     """A photo (3, H, W), uint8, seen and lit anew, for learning its class: (3, height, width) in [0, 1]."""
-    layers = _turn(Layers(photo, photo, photo[:1]), random)
+    layers = _turn(Layers(photo, photo, photo, photo[:1]), random)
     grid = window_grid(layers.photo.shape[1:], height, width, random)
     return take(light(sample(layers.photo, grid, "reflection")[None], random)[0], random)
 
@@ -269,15 +315,15 @@ def _turn(layers: Layers, random: np.random.Generator) -> Layers:
         picture = picture.rot90(quarter_turns, (1, 2))
         return picture.flip(2) if mirrored else picture
 
-    return Layers(turned(layers.photo), turned(layers.foreground), turned(layers.alpha))
+    return Layers(*(turned(picture) for picture in (layers.photo, layers.foreground, layers.scene, layers.alpha)))
 
 
-def _grid(matrix: NDArray[np.float64], source: tuple[int, ...], height: int, width: int) -> Tensor:
-    """A sampling grid (1, height, width, 2) from an affine map (2, 3), output pixels to source pixels, from centres."""
+def _grid(matrix: NDArray[np.float64], source: Sequence[int], height: int, width: int) -> Tensor:
+    """A sampling grid (1, height, width, 2) from an affine map (3, 3), output pixels to source pixels, from centres."""
     old_height, old_width = source
     scale_out = np.diag([width / 2, height / 2, 1.0])
     scale_in = np.diag([2 / old_width, 2 / old_height])
-    theta = torch.from_numpy(scale_in @ matrix @ scale_out).float()[None]
+    theta = torch.from_numpy(scale_in @ matrix[:2] @ scale_out).float()[None]
     return functional.affine_grid(theta, [1, 1, height, width], align_corners=False)
 
 
@@ -301,22 +347,51 @@ def sample(picture: Tensor, grid: Tensor, padding: str) -> Tensor:
 
 
 def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray[np.float64]:
+    """(3, 3): turned, made larger, then shifted."""
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
-    return np.array([[cosine, -sine, shift[0]], [sine, cosine, shift[1]]])
+    return np.array([[cosine, -sine, shift[0]], [sine, cosine, shift[1]], [0.0, 0.0, 1.0]])
 
 
-def window_grid(source: tuple[int, ...], height: int, width: int, random: np.random.Generator) -> Tensor:
-    """A view of a photo: most of it, at times a part, slightly turned."""
+def window_of(source: Sequence[int], height: int, width: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """A view of a photo of this size: nearly all of it, else a part, slightly turned; an affine map like `_grid`'s."""
     old_height, old_width = source
     # Photo pixels a new pixel, when the new picture just fits into the photo, or the photo into the new picture.
     inside, outside = min(old_height / height, old_width / width), max(old_height / height, old_width / width)
     largest = outside if random.random() < 0.1 else inside
-    scale = float(np.exp(random.uniform(math.log(0.6 * inside), math.log(largest * 1.02))))
+    smallest = 0.6 if random.random() < 0.5 else 0.88
+    scale = float(np.exp(random.uniform(math.log(smallest * inside), math.log(largest * 1.02))))
     free_x = max(0.0, old_width - width * scale) / 2
     free_y = max(0.0, old_height - height * scale) / 2
     shift = (random.uniform(-free_x, free_x), random.uniform(-free_y, free_y))
     degrees = random.normal(0, 5) if random.random() < 0.5 else 0.0
-    return _grid(_affine(scale, degrees, shift), source, height, width)
+    return _affine(scale, degrees, shift)
+
+
+def window_grid(source: Sequence[int], height: int, width: int, random: np.random.Generator) -> Tensor:
+    """The sampling grid of `window_of`."""
+    return _grid(window_of(source, height, width, random), source, height, width)
+
+
+def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> NDArray[np.float64]:
+    """An affine map (3, 3), pixels of one photo to pixels of another, from centres: a product takes another's place.
+
+    Args:
+        alpha: (1, H, W), of the product.
+        other: (1, H', W'), of the one that it covers, being as large or a little larger.
+        random: where chance comes from.
+    """
+    centres, sides = [], []
+    for of in (alpha, other):
+        _, rows, columns = torch.nonzero(of > 127, as_tuple=True)
+        if len(rows) == 0:
+            return _affine(1.0, 0.0, (0.0, 0.0))
+        ends = np.array([[int(at.min()), int(at.max()) + 1] for at in (columns, rows)], float)
+        centres.append(ends.mean(axis=1) - np.array([of.shape[2], of.shape[1]]) / 2)
+        sides.append(ends[:, 1] - ends[:, 0])
+    scale = float(np.min(sides[0] / sides[1])) / random.uniform(0.97, 1.15)
+    turned = _affine(scale, random.normal(0, 4), (0.0, 0.0))
+    turned[:2, 2] = centres[0] - turned[:2, :2] @ centres[1]
+    return turned
 
 
 def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
@@ -337,7 +412,7 @@ def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Gener
     matrix = _affine(scale, degrees, (0.0, 0.0))
     old_height, old_width = alpha.shape[1:]
     centre = np.array([(left + right - old_width) / 2, (top + bottom - old_height) / 2])
-    matrix[:, 2] = centre - matrix[:, :2] @ np.array([x, y])
+    matrix[:2, 2] = centre - matrix[:2, :2] @ np.array([x, y])
     return _grid(matrix, (old_height, old_width), height, width)
 
 
@@ -415,6 +490,29 @@ def lay_box(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Tens
     return (on_box * light(surface[None], random)[0] * shade + (1 - on_box) * floor * (1 - thrown)).clamp(0, 1)
 
 
+def lay_lump(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Tensor:
+    """A cushion, a knee or a hand somewhere on a floor: something round, often of one colour; all (3, H, W)."""
+    height, width = floor.shape[1:]
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    x, y = (x - random.uniform(-1, 1)) * random.uniform(0.6, 1.6), y - random.uniform(-1, 1)
+    angle, reach = torch.atan2(y, x), random.uniform(0.2, 0.8)
+    outline = torch.full_like(angle, reach)
+    for wave in range(1, 5):
+        outline = outline + reach * random.normal(0, 0.15 / wave) * torch.cos(wave * angle + random.uniform(0, 6.3))
+    inside = outline - torch.hypot(x, y)
+    in_pixels = inside * (max(height, width) / 2)
+    on_lump = (in_pixels + 0.5).clamp(0, 1)
+    kind = random.random()
+    if kind < 0.6:
+        skin = random.uniform(0.35, 1.0) * np.array([1.0, 0.78, 0.65])
+        colour = torch.from_numpy(skin if kind < 0.25 else random.uniform(0.05, 1.0, 3)).float()
+        surface = colour[:, None, None] + 0.3 * (surface - surface.mean(dim=(1, 2), keepdim=True))
+    rounded = 1 - random.uniform(0, 0.6) * (1 - inside / reach).clamp(0, 1).square()
+    thrown = random.uniform(0.0, 0.5) * torch.exp(-(-in_pixels).clamp(min=0) / random.uniform(2, 20))
+    lump = light(surface[None], random)[0] * rounded
+    return (on_lump * lump + (1 - on_lump) * floor * (1 - thrown)).clamp(0, 1)
+
+
 def _light_apart(
     photo: Tensor, foreground: Tensor, alpha: Tensor, random: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
@@ -441,12 +539,12 @@ def cast_shadow(background: Tensor, alpha: Tensor, random: np.random.Generator) 
     )
     blurred = functional.avg_pool2d(small, 3, stride=1, padding=1, count_include_pad=False)
     outline = functional.interpolate(blurred, size=(height, width), mode="bilinear", align_corners=False)[0]
-    reach = 0.02 * max(height, width)
-    down, right = (round(step) for step in random.normal(0, reach, 2))
+    reach = random.choice([0.02, 0.06], p=[0.7, 0.3]) * max(height, width)  # at times far: a lamp at one side
+    down, right = (round(step) for step in random.normal(0, reach, 2).clip(-2 * reach, 2 * reach))
     beside = (max(0, right), max(0, -right), max(0, down), max(0, -down))
     padded = functional.pad(outline[None], beside, mode="replicate")[0]
     shadow = padded[:, max(0, -down) :, max(0, -right) :][:, :height, :width]
-    return background * (1 - random.uniform(0.1, 0.6) * shadow)
+    return background * (1 - random.uniform(0.1, 0.7) * shadow)
 
 
 def _draw_hanger(background: Tensor, alpha: Tensor, random: np.random.Generator) -> Tensor:

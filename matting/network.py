@@ -197,19 +197,29 @@ class MattingNetwork(nn.Module):
         self.trimap_network = TrimapNetwork(config, pretrained)
         self.matte_network = MatteNetwork(config)
 
-    def forward(self, photos: Tensor, trimaps: Tensor | None = None, given: Tensor | None = None) -> Matting:
+    def forward(
+        self,
+        photos: Tensor,
+        trimaps: Tensor | None = None,
+        given: Tensor | None = None,
+        coarse: Tensor | None = None,
+    ) -> Matting:
         """Trimap and alpha of photos.
 
         Args:
             photos: (B, 3, H, W), normalised; H and W multiples of 32.
             trimaps: (B, 3, H, W), one-hot trimaps that M-Net shall use instead of T-Net's.
             given: (B,) bool, for which photos `trimaps` counts; for all where it is left out.
+            coarse: (B, 3, h, w), the same photos made smaller, in which class and trimap are looked for.
         """
-        class_features, class_logits = self.class_features(photos)
-        trimap_logits = self.trimap_network(photos, class_features)
+        seen = photos if coarse is None else coarse
+        class_features, class_logits = self.class_features(seen)
+        trimap_logits = resize(self.trimap_network(seen, class_features), photos)
         used = trimap_logits.float().softmax(dim=1)
         if trimaps is not None:
             used = trimaps if given is None else torch.where(given[:, None, None, None], trimaps, used)
+        if class_features is not None:
+            class_features = resize(class_features, photos)
         return Matting(trimap_logits, self.alpha(photos, class_features, used), class_logits)
 
     def class_features(self, photos: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from matting.console import say, stop_on_interrupt
@@ -45,6 +46,8 @@ BatchT = TypeVar("BatchT")
 SECONDS_BETWEEN_CHECKPOINTS = 120
 STEPS_BETWEEN_MEASURES = 500
 MEASURED_PHOTOS = 100
+FINER = 4 / 3
+SAME_CLASS = 0.8  # share of the scenes whose own product was of the class of what takes its place
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,14 @@ class TrainConfig:
         area = side * side * 3 / 4
         return round((area * ratio) ** 0.5 / 32) * 32, round((area / ratio) ** 0.5 / 32) * 32
 
+    def fine_shape_at(self, step: int) -> tuple[int, int]:
+        """Height and width at which M-Net sees a step's pictures: mostly finer than T-Net does, as in most photos."""
+        shape = self.shape_at(step)
+        if np.random.default_rng((self.seed, 3, step)).random() < 1 / 3:
+            return shape
+        height, width = (round(side * FINER / 32) * 32 for side in shape)
+        return height, width
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -95,6 +106,10 @@ class Batches(Dataset[Batch]):
     def __init__(self, photos: list[TrainingPhoto], cache: LayerCache, config: TrainConfig) -> None:
         self.matted = [photo for photo in photos if photo.matte]
         self.classed = [photo for photo in photos if not photo.matte and photo.class_ >= 0]
+        self.of_class = {
+            class_: [photo for photo in self.matted if photo.class_ == class_]
+            for class_ in {photo.class_ for photo in self.matted}
+        }
         self.cache = cache
         self.config = config
         found = [(photo, find_floor(cache.load(photo).alpha[0].numpy())) for photo in self.matted]
@@ -109,15 +124,18 @@ class Batches(Dataset[Batch]):
 
     def __getitem__(self, step: int) -> Batch:
         random = np.random.default_rng((self.config.seed, 1, step))
-        height, width = self.config.shape_at(step)
+        height, width = self.config.fine_shape_at(step)
         photos = [self.matted[row] for row in self._rows(step)]
         examples = []
         for photo in photos:
             floors = [self._floor(int(row)) for row in random.choice(len(self.floors), 4, p=self.shares)]
-            examples.append(make_example(self.cache.load(photo), floors, height, width, random))
+            scenes = self.of_class[photo.class_] if random.random() < SAME_CLASS else self.matted
+            scene = self.cache.load(scenes[int(random.integers(len(scenes)))])
+            examples.append(make_example(self.cache.load(photo), scene, floors, height, width, random))
         matted = to_truth(examples, [photo.class_ for photo in photos], random)
         count = self.config.batch // 2 if self.config.class_aware and self.classed else 0
         others = [self.classed[row] for row in random.integers(max(1, len(self.classed)), size=count)]
+        height, width = self.config.shape_at(step)
         pictures = [class_picture(self.cache.load(photo).photo, height, width, random) for photo in others]
         classed = torch.stack(pictures) if pictures else torch.zeros(0, 3, height, width)
         return Batch(matted, classed, torch.tensor([photo.class_ for photo in others], dtype=torch.int64))
@@ -195,8 +213,12 @@ def train_step(state: TrainState[MattingNetwork], config: TrainConfig, batch: Ba
     # In a part of the pictures M-Net gets the true trimap: users may bring their own, and fine levels refine it.
     given = torch.rand(len(photos), device=device) < 0.25
     trimaps = one_hot(truth.trimaps)
+    coarse = None
+    if photos.shape[2:] != (shape := config.shape_at(state.step)):
+        smaller = functional.interpolate(photos, size=shape, mode="bilinear", antialias=True, align_corners=False)
+        coarse = smaller.contiguous(memory_format=torch.channels_last)
     with quickest_precision(device):
-        matting = state.network(photos, trimaps, given)
+        matting = state.network(photos, trimaps, given, coarse)
         loss = matting_loss(matting, truth, weights)
         if len(batch.classed) and state.network.class_network is not None:
             others = normalise(batch.classed.to(device) * 255, state.network.config)

@@ -10,8 +10,10 @@ from PIL import Image, ImageColor
 
 from matting.data import (
     LayerCache,
+    Layers,
     TrainingPhoto,
     cast_shadow,
+    empty_scene,
     find_floor,
     lay_box,
     lay_sheet,
@@ -101,10 +103,10 @@ def test_the_largest_floor_is_found() -> None:
 
 def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: LayerCache) -> None:
     """What is composed or photographed is alpha F + (1 - alpha) B up to what the camera adds."""
-    layers = cache.load(photos[0])
+    layers, scene = cache.load(photos[0]), cache.load(photos[1])
     floors = [cache.load(photo).photo[:, :80, :80] for photo in photos[1:4]]
     for seed in range(12):
-        example = make_example(layers, floors, 96, 64, np.random.default_rng(seed))
+        example = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed))
         assert example.photo.shape == example.background.shape == (3, 96, 64)
         assert example.alpha.shape == (1, 96, 64)
         # Inside, the picture shows the foreground; the camera's noise and blur are small in the middle of an area.
@@ -112,6 +114,41 @@ def test_examples_obey_the_matting_equation(photos: list[TrainingPhoto], cache: 
         if inside.sum() > 200:
             error = (example.photo - example.foreground).abs().mean(dim=0, keepdim=True)[inside]
             assert float(error.mean()) < 0.05
+
+
+def test_a_scene_keeps_its_surroundings(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    for photo in photos:
+        layers = cache.load(photo)
+        far = torch.nn.functional.max_pool2d(layers.alpha.float()[None], 25, stride=1, padding=12)[0, 0] == 0
+        assert torch.equal(layers.scene[:, far], layers.photo[:, far])
+
+
+def test_a_scene_has_lost_its_product() -> None:
+    random = np.random.default_rng(0)
+    photo = random.integers(90, 120, (200, 160, 3)).astype(np.uint8)
+    alpha = np.zeros((200, 160), np.uint8)
+    alpha[90:190, 30:130] = 255
+    photo[alpha > 0] = (220, 20, 20)
+    inside = empty_scene(photo, alpha)[90:190, 30:130].reshape(-1, 3)
+    assert np.abs(inside.mean(axis=0) - 105).max() < 5
+    assert inside.std(axis=0).min() > 5  # the floor's texture is there, too
+
+
+def test_a_product_takes_the_place_of_another(
+    photos: list[TrainingPhoto], cache: LayerCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Composed in a scene a product hides most of what was painted over there."""
+    monkeypatch.setattr("matting.data.KINDS", (0.0, 0.0, 1.0))
+    layers = cache.load(photos[0])
+    floors = [cache.load(photo).photo[:, :80, :80] for photo in photos[1:4]]
+    # A scene of one colour, whose product stood where this one does.
+    scene = Layers(layers.photo, layers.foreground, torch.full_like(layers.scene, 90), layers.alpha)
+    shares = []
+    for seed in range(12):
+        example = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed))
+        shares.append(float(example.alpha.mean()))
+        assert example.alpha.shape == (1, 96, 64)
+    assert np.median(shares) > 0.6 * float((layers.alpha > 127).float().mean())
 
 
 def test_what_becomes_smaller_becomes_smooth() -> None:
