@@ -17,6 +17,7 @@ import numpy as np
 import typer
 from PIL import Image
 
+from matting.console import fail
 from matting.device import choose_device
 from matting.evaluate import find_pairs
 from matting.matter import Matter
@@ -40,6 +41,8 @@ def main(
     matter = Matter(replace(model, size=size or model.size), "", choose_device("auto"))
     grades = {row["id"]: row for row in read_table(graded, ("id", "reference", "own")).rows} if graded else {}
     out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        fail(f"{out}: holds something already; give a new folder")
     kept = own = 0
     pairs = find_pairs(photos, mattes, None, "")
     for path, matte in pairs.values():

@@ -12,6 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import typer
+
 
 def build(photos: Path, catalog: Path, kill_at: int | None = None) -> tuple[str, float]:
     """Run the build command; with `kill_at`, kill it once it has told of that many photos. Returns words, seconds."""
@@ -54,4 +56,4 @@ def main(photos: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    typer.run(main)

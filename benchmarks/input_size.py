@@ -7,10 +7,10 @@ neither their labels nor the dev split's.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
+import typer
 
 from matting import find_by_name
 from matting.training import hold_out_senders
@@ -42,4 +42,4 @@ def main(weights: Path, photos: Path, mattes: Path, labels: Path, cache: Path) -
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    typer.run(main)

@@ -11,9 +11,10 @@ OUT/readings.csv, with all readings (those of cells that were read again twice e
 """
 
 import csv
-import sys
 from collections import Counter, defaultdict
 from pathlib import Path
+
+import typer
 
 from matting.tables import read_table
 
@@ -63,4 +64,4 @@ def main(labels: Path, readings: Path, read_again: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:]))
+    typer.run(main)

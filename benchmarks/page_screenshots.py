@@ -6,11 +6,11 @@ Needs playwright, chromium and, for Japanese letters, fonts-noto-cjk.
 
 import csv
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import typer
 from page_browser import Visits, launch_browser, served_page
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
@@ -190,6 +190,4 @@ STATES: dict[str, tuple[str, Callable[[Page], None]]] = {
 }
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python benchmarks/page_screenshots.py OUT")
-    main(Path(sys.argv[1]))
+    typer.run(main)

@@ -8,12 +8,12 @@ from switching one more attribute on or off to the newly drawn hits. Needs playw
 import json
 import shutil
 import statistics
-import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 from page_browser import launch_browser, served_page
 from playwright.sync_api import Page, sync_playwright
 
@@ -49,7 +49,7 @@ ARM = (
 )
 
 
-def main(count: int) -> None:
+def main(count: Annotated[int, typer.Argument(min=1, metavar="ITEMS")] = 5000) -> None:
     """Build, drive the page and print one JSON object."""
     with tempfile.TemporaryDirectory() as place:
         catalog = Path(place) / "catalog"
@@ -118,6 +118,4 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    began = time.perf_counter()
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5000)
-    print(f"in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    typer.run(main)

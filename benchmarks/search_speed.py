@@ -8,12 +8,13 @@ attribute and by three. Recall is counted against a plain comparison of all rows
 import json
 import platform
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
 from index.catalog import NewPhoto, write_catalog
 from index.storage import ModelInfo
@@ -24,7 +25,7 @@ LENGTH = 16
 SEARCHES = 200
 
 
-def main(count: int) -> None:
+def main(count: Annotated[int, typer.Argument(min=1, metavar="ITEMS")] = 100_000) -> None:
     """Build, search and print one JSON object."""
     random = np.random.default_rng(0)
     schema = load_schema()
@@ -86,4 +87,4 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 100_000)
+    typer.run(main)

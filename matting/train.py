@@ -267,7 +267,8 @@ def train(
         The averaged network, or None if the user stopped the run; it goes on when called again.
     """
     cache = fill_cache(photos, run)
-    held_out = hold_out_senders([photo.sender for photo in photos], config.held_out, config.seed)
+    # The same senders whatever the seed, so that runs can be compared.
+    held_out = hold_out_senders([photo.sender for photo in photos], config.held_out, seed=0)
     unseen = [photo for photo, out in zip(photos, held_out, strict=True) if out and photo.matte and photo.reference][
         :MEASURED_PHOTOS
     ]

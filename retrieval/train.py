@@ -136,6 +136,8 @@ def load_close_up(weights: Path, schema: Schema, config: TrainConfig) -> RegionP
     model = load_trained(weights, schema, close_up=True)
     if model.size != config.size:
         raise TrainError(f"{weights}: reads close-ups of {model.size} px, the other network {config.size} px")
+    if "training" not in model.notes:
+        raise TrainError(f"{weights}: does not say how it was trained; train it with --close-up")
     learned = json.loads(model.notes["training"])
     if (learned["seed"], learned["held_out"]) != (config.seed, config.held_out):
         given = f"--seed {learned['seed']} --held-out {learned['held_out']:g}"
@@ -471,7 +473,7 @@ def train(
                 if stop() or time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
                     save_checkpoint(state, settings, checkpoint)
                     saved = time.monotonic()
-                if stop():
+                if stop() and batch + 1 < batches:
                     return None
             progress.remove_task(task)
             save_checkpoint(state, settings, checkpoint)
@@ -487,6 +489,8 @@ def train(
             print(json.dumps(rounded), flush=True)
             with (run / "log.jsonl").open("a") as log:
                 log.write(json.dumps(rounded) + "\n")
+            if stop() and epoch + 1 < config.epochs:
+                return None
     average = state.average.to("cpu")
     # Who only calibrates a network anew keeps what it knows.
     if config.colours and mattes is not None and (config.epochs > 0 or not average.colour_branch.share.any()):

@@ -78,7 +78,7 @@ def test_a_run_with_other_settings_is_not_continued(photos: list[TrainingPhoto],
 
 def test_training_lowers_the_error(photos: list[TrainingPhoto], tmp_path: Path) -> None:
     """A few steps on a few photos are enough to tell product from floor better than chance."""
-    config = TrainConfig(steps=90, batch=4, size=96, held_out=0.0, average_decay=0.9)
+    config = TrainConfig(steps=150, batch=4, size=96, held_out=0.0, average_decay=0.9)
     trained = run(photos, tmp_path, config)
     assert trained is not None
     cache = train_module.LayerCache(tmp_path / "layers")

@@ -1,6 +1,7 @@
 """Training: what is taught, that it can be stopped and goes on the same, and that hub trunks fit."""
 
 import csv
+import json
 import os
 import shutil
 import signal
@@ -75,6 +76,11 @@ def test_a_stopped_run_goes_on_step_for_step_the_same(
     assert torch.allclose(weights_of(whole), weights_of(parts), atol=1e-5)
     assert not torch.allclose(weights_of(whole), torch.cat([p.flatten() for p in fresh_network(schema).parameters()]))
     assert parts is not None
+    epochs = [
+        [json.loads(line)["epoch"] for line in (tmp_path / of / "log.jsonl").read_text().splitlines()]
+        for of in ("whole", "parts")
+    ]
+    assert epochs[0] == epochs[1]  # however it was stopped
     assert all(0.1 <= temperature <= 10 for temperature in parts.temperatures)
     with pytest.raises(TrainError, match="other settings"):
         train(labelled, schema, fresh_network(schema), TrainConfig(epochs=3), tmp_path / "parts", CPU)
