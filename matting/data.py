@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from matting.losses import Truth
 from matting.photo import PhotoError, find_by_name, read_matte, read_photo
-from matting.refine import harden
+from matting.refine import box_of, harden
 from matting.tables import TableError, read_table, rows_of_split
 from matting.trimap import make_trimap
 
@@ -246,24 +246,24 @@ def make_example(
     """
     layers = _turn(layers, random)
     kind, empty = str(random.choice(["photo", "floor", "scene"], p=KINDS)), random.random() < 0.05
-    composed, background = kind != "photo", None
-    if kind == "floor":
+    composed = kind != "photo"
+    size = layers.alpha.shape[1:]
+    if kind == "scene":
+        window = window_of(scene.alpha.shape[1:], height, width, random)
+        background = sample(scene.scene, _grid(window, scene.alpha.shape[1:], height, width), "reflection")
+        grid = _grid(_into_place(layers.alpha, scene.alpha, random) @ window, size, height, width)
+    elif kind == "floor":
         grid = placing_grid(layers.alpha, height, width, random)
     else:
-        shown = scene.alpha if kind == "scene" else layers.alpha
-        window = window_of(shown.shape[1:], height, width, random)
-        grid = _grid(window, shown.shape[1:], height, width)
-        if kind == "scene":
-            background = sample(scene.scene, grid, "reflection")
-            grid = _grid(_into_place(layers.alpha, scene.alpha, random) @ window, layers.alpha.shape[1:], height, width)
+        grid = window_grid(size, height, width, random)
     colours = sample(torch.cat([layers.photo, layers.foreground]), grid, "reflection")
     photo, foreground = colours[:3], colours[3:]
     # Where a photo is continued by its mirror image so is its matte; a composed product ends where its photo ends.
     alpha = sample(layers.alpha, grid, "zeros" if composed else "reflection")
     # A floor as sharp as the product: else sharpness alone would tell them apart.
-    reduced = max(1.0, photo_pixels(grid, layers.alpha.shape[1:]))
+    reduced = max(1.0, photo_pixels(grid, size))
     floor, *others = _order_floors(floors, foreground, alpha, random)
-    if background is None:
+    if kind != "scene":
         background = lay_floor(floor, height, width, random, reduced)
     if kind == "floor" and random.random() < 0.4:
         background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
@@ -382,12 +382,13 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
     """
     centres, sides = [], []
     for of in (alpha, other):
-        _, rows, columns = torch.nonzero(of > 127, as_tuple=True)
-        if len(rows) == 0:
+        box = box_of(of[0] > 127)
+        if box is None:
             return _affine(1.0, 0.0, (0.0, 0.0))
-        ends = np.array([[int(at.min()), int(at.max()) + 1] for at in (columns, rows)], float)
-        centres.append(ends.mean(axis=1) - np.array([of.shape[2], of.shape[1]]) / 2)
-        sides.append(ends[:, 1] - ends[:, 0])
+        rows, columns = box
+        middle = [columns.start + columns.stop - of.shape[2], rows.start + rows.stop - of.shape[1]]
+        centres.append(np.array(middle) / 2)
+        sides.append(np.array([columns.stop - columns.start, rows.stop - rows.start]))
     scale = float(np.min(sides[0] / sides[1])) / random.uniform(0.97, 1.15)
     turned = _affine(scale, random.normal(0, 4), (0.0, 0.0))
     turned[:2, 2] = centres[0] - turned[:2, :2] @ centres[1]
@@ -396,10 +397,10 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
 
 def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
     """The product anywhere in the picture, at 0.4 to 1.1 of its size, turned."""
-    _, rows, columns = torch.nonzero(alpha > 127, as_tuple=True)
-    if len(rows) == 0:
+    box = box_of(alpha[0] > 127)
+    if box is None:
         return window_grid(alpha.shape[1:], height, width, random)
-    top, bottom, left, right = int(rows.min()), int(rows.max()) + 1, int(columns.min()), int(columns.max()) + 1
+    top, bottom, left, right = box[0].start, box[0].stop, box[1].start, box[1].stop
     degrees = random.normal(0, 12)
     cosine, sine = abs(math.cos(math.radians(degrees))), abs(math.sin(math.radians(degrees)))
     box_width = cosine * (right - left) + sine * (bottom - top)
