@@ -17,7 +17,6 @@ import numpy as np
 import typer
 from PIL import Image
 
-from matting.console import fail
 from matting.device import choose_device
 from matting.evaluate import find_pairs
 from matting.matter import Matter
@@ -41,8 +40,6 @@ def main(
     matter = Matter(replace(model, size=size or model.size), "", choose_device("auto"))
     grades = {row["id"]: row for row in read_table(graded, ("id", "reference", "own")).rows} if graded else {}
     out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
-        fail(f"{out}: holds something already; give a new folder")
     kept = own = 0
     pairs = find_pairs(photos, mattes, None, "")
     for path, matte in pairs.values():
@@ -58,6 +55,8 @@ def main(
         elif grade.get("own") == "good":
             Image.fromarray((alpha * 255).round().astype(np.uint8)).save(out / f"{path.stem}.webp", lossless=True)
             own += 1
+        else:
+            (out / matte.name).unlink(missing_ok=True)  # of an earlier run, whose weights may have agreed
     print(f"kept {kept} of {len(pairs)} mattes, and {own} of our own", file=sys.stderr)
 
 

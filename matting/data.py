@@ -1,4 +1,4 @@
-"""Training data: photographs with their mattes, composited anew for every batch on other photographs' floors.
+"""Training data: photographs with their mattes, composited anew for every batch on floors and in scenes of others.
 
 Only what a photo shows of a product is known, not its floor behind the product, so new pictures are made by
 I = alpha F + (1 - alpha) B (equation 1 of S. Yamaguchi et al.) from estimated foreground colours F and floors B, and
@@ -28,7 +28,8 @@ from matting.trimap import make_trimap
 
 LONGEST_SIDE = 640  # of the cached photos, in pixels
 SMALLEST_FLOOR = 64
-KINDS = (0.4, 0.25, 0.35)  # shares of the training pictures: photos, products on floors, products in scenes
+# Shares of the training pictures: photos, products on a floor, products in another's place in its scene.
+KINDS = {"photo": 0.4, "floor": 0.25, "scene": 0.35}
 SMOOTHED_FROM = 1.2  # photo pixels a new pixel
 PAINTED_BEYOND = 5  # pixels around a product that are painted over with it
 SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
@@ -145,7 +146,8 @@ class LayerCache:
 
     def _file(self, photo: TrainingPhoto) -> Path:
         states = [(of.resolve(), of.stat().st_size, of.stat().st_mtime_ns) for of in (photo.photo, photo.matte) if of]
-        name = hashlib.sha256(repr(states).encode()).hexdigest()[:24]
+        made = ("photo, foreground, scene, alpha", LONGEST_SIDE, PAINTED_BEYOND, SCENE_BLUR)
+        name = hashlib.sha256(repr((made, states)).encode()).hexdigest()[:24]
         return self.folder / f"{name}.npy"
 
     def _make(self, photo: TrainingPhoto, file: Path) -> None:
@@ -169,10 +171,13 @@ class LayerCache:
 def empty_scene(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """A photo (H, W, 3) whose product (alpha: H, W) is painted over.
 
-    The colours are those of what lies around it, nearest first, softly; the texture is that of its floor.
+    The colours are those of what lies around it, nearest first, softly; the texture is that of its floor. Where nothing
+    lies around it all becomes grey.
     """
     product = ndimage.binary_dilation(alpha > 5, iterations=PAINTED_BEYOND)
-    if product.all() or not product.any():
+    if product.all():
+        return np.full_like(photo, 128)
+    if not product.any():
         return photo
     nearest = ndimage.distance_transform_edt(product, return_distances=False, return_indices=True)
     filled = _blurred(photo[tuple(nearest)])
@@ -180,10 +185,8 @@ def empty_scene(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[n
     if floor is not None:
         top, left, high, wide = floor
         piece = photo[top : top + high, left : left + wide]
-        texture = piece - _blurred(piece)
-        height, width = alpha.shape
-        beyond = [(0, max(0, height - high)), (0, max(0, width - wide)), (0, 0)]
-        filled = filled + np.pad(texture, beyond, mode="symmetric")[:height, :width]
+        beyond = [(0, alpha.shape[0] - high), (0, alpha.shape[1] - wide), (0, 0)]
+        filled = filled + np.pad(piece - _blurred(piece), beyond, mode="symmetric")
     return np.where(product[..., None], filled.clip(0, 255).round(), photo).astype(np.uint8)
 
 
@@ -245,7 +248,7 @@ def make_example(
         random: where chance comes from.
     """
     layers = _turn(layers, random)
-    kind, empty = str(random.choice(["photo", "floor", "scene"], p=KINDS)), random.random() < 0.05
+    kind, empty = str(random.choice(list(KINDS), p=list(KINDS.values()))), random.random() < 0.05
     composed = kind != "photo"
     size = layers.alpha.shape[1:]
     if kind == "scene":
@@ -373,11 +376,11 @@ def window_grid(source: Sequence[int], height: int, width: int, random: np.rando
 
 
 def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> NDArray[np.float64]:
-    """An affine map (3, 3), pixels of one photo to pixels of another, from centres: a product takes another's place.
+    """By which a product takes another's place: an affine map (3, 3) from the other's photo to its own, from centres.
 
     Args:
         alpha: (1, H, W), of the product.
-        other: (1, H', W'), of the one that it covers, being as large or a little larger.
+        other: (1, H', W'), of the one in whose place it comes. It is so large that its box covers the other's.
         random: where chance comes from.
     """
     centres, sides = [], []
@@ -499,14 +502,15 @@ def lay_lump(surface: Tensor, floor: Tensor, random: np.random.Generator) -> Ten
     angle, reach = torch.atan2(y, x), random.uniform(0.2, 0.8)
     outline = torch.full_like(angle, reach)
     for wave in range(1, 5):
-        outline = outline + reach * random.normal(0, 0.15 / wave) * torch.cos(wave * angle + random.uniform(0, 6.3))
+        bulge = reach * random.normal(0, 0.15 / wave)
+        outline = outline + bulge * torch.cos(wave * angle + random.uniform(0, 2 * math.pi))
     inside = outline - torch.hypot(x, y)
-    in_pixels = inside * (max(height, width) / 2)
+    in_pixels = inside * (max(height, width) / 2)  # about so, since x is stretched
     on_lump = (in_pixels + 0.5).clamp(0, 1)
-    kind = random.random()
-    if kind < 0.6:
+    look = random.random()  # a part are of skin, a part plain, the others of a floor's cloth
+    if look < 0.6:
         skin = random.uniform(0.35, 1.0) * np.array([1.0, 0.78, 0.65])
-        colour = torch.from_numpy(skin if kind < 0.25 else random.uniform(0.05, 1.0, 3)).float()
+        colour = torch.from_numpy(skin if look < 0.25 else random.uniform(0.05, 1.0, 3)).float()
         surface = colour[:, None, None] + 0.3 * (surface - surface.mean(dim=(1, 2), keepdim=True))
     rounded = 1 - random.uniform(0, 0.6) * (1 - inside / reach).clamp(0, 1).square()
     thrown = random.uniform(0.0, 0.5) * torch.exp(-(-in_pixels).clamp(min=0) / random.uniform(2, 20))

@@ -214,13 +214,13 @@ class MattingNetwork(nn.Module):
         """
         seen = photos if coarse is None else coarse
         class_features, class_logits = self.class_features(seen)
-        trimap_logits = resize(self.trimap_network(seen, class_features), photos)
-        used = trimap_logits.float().softmax(dim=1)
+        trimap_logits = self.trimap_network(seen, class_features)
+        used = resize(trimap_logits.float().softmax(dim=1), photos)
         if trimaps is not None:
             used = trimaps if given is None else torch.where(given[:, None, None, None], trimaps, used)
         if class_features is not None:
             class_features = resize(class_features, photos)
-        return Matting(trimap_logits, self.alpha(photos, class_features, used), class_logits)
+        return Matting(resize(trimap_logits, photos), self.alpha(photos, class_features, used), class_logits)
 
     def class_features(self, photos: Tensor) -> tuple[Tensor | None, Tensor | None]:
         """Class features (B, 4, H, W) and class logits (B, C), or None without a class network."""

@@ -47,7 +47,7 @@ SECONDS_BETWEEN_CHECKPOINTS = 120
 STEPS_BETWEEN_MEASURES = 500
 MEASURED_PHOTOS = 100
 FINER = 4 / 3
-SAME_CLASS = 0.8  # share of the scenes whose own product was of the class of what takes its place
+SAME_CLASS = 0.8  # share of the scenes whose own product is of the class of what takes its place, where it is known
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,10 @@ class TrainConfig:
         return round((area * ratio) ** 0.5 / 32) * 32, round((area / ratio) ** 0.5 / 32) * 32
 
     def fine_shape_at(self, step: int) -> tuple[int, int]:
-        """Height and width at which M-Net sees a step's pictures: mostly finer than T-Net does, as in most photos."""
+        """Height and width at which M-Net sees a step's pictures: mostly finer than T-Net does.
+
+        So it is in photos that are larger than what T-Net looks at, but not by much (`matting.inference.look`).
+        """
         shape = self.shape_at(step)
         if np.random.default_rng((self.seed, 3, step)).random() < 1 / 3:
             return shape
@@ -108,7 +111,7 @@ class Batches(Dataset[Batch]):
         self.classed = [photo for photo in photos if not photo.matte and photo.class_ >= 0]
         self.of_class = {
             class_: [photo for photo in self.matted if photo.class_ == class_]
-            for class_ in {photo.class_ for photo in self.matted}
+            for class_ in {photo.class_ for photo in self.matted if photo.class_ >= 0}
         }
         self.cache = cache
         self.config = config
@@ -129,8 +132,7 @@ class Batches(Dataset[Batch]):
         examples = []
         for photo in photos:
             floors = [self._floor(int(row)) for row in random.choice(len(self.floors), 4, p=self.shares)]
-            scenes = self.of_class[photo.class_] if random.random() < SAME_CLASS else self.matted
-            scene = self.cache.load(scenes[int(random.integers(len(scenes)))])
+            scene = self.cache.load(self._scene(photo, random))
             examples.append(make_example(self.cache.load(photo), scene, floors, height, width, random))
         matted = to_truth(examples, [photo.class_ for photo in photos], random)
         count = self.config.batch // 2 if self.config.class_aware and self.classed else 0
@@ -148,6 +150,13 @@ class Batches(Dataset[Batch]):
             order = np.random.default_rng((self.config.seed, 2, position // count)).permutation(count)
             rows.append(int(order[position % count]))
         return rows
+
+    def _scene(self, photo: TrainingPhoto, random: np.random.Generator) -> TrainingPhoto:
+        """Another photo, mostly of a product of the same class, which leaves the right hole in its scene."""
+        alike = self.of_class.get(photo.class_, []) if random.random() < SAME_CLASS else []
+        scenes = alike if len(alike) > 1 else self.matted
+        row = int(random.integers(len(scenes)))
+        return scenes[row] if scenes[row] != photo else scenes[row - 1]
 
     def _floor(self, row: int) -> Tensor:
         photo, (top, left, height, width) = self.floors[row]

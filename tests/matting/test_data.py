@@ -1,6 +1,7 @@
 """Training pictures: composed by the matting equation, from floors without product, the same whenever asked for."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,18 @@ from matting.data import (
     LayerCache,
     Layers,
     TrainingPhoto,
+    _grid,
+    _into_place,
     cast_shadow,
     empty_scene,
     find_floor,
     lay_box,
+    lay_lump,
     lay_sheet,
     make_example,
     read_training_photos,
     sample,
+    window_of,
 )
 from matting.pretrain import PretrainBatches, make_patch_example
 from matting.tables import TableError
@@ -134,21 +139,32 @@ def test_a_scene_has_lost_its_product() -> None:
     assert inside.std(axis=0).min() > 5  # the floor's texture is there, too
 
 
-def test_a_product_takes_the_place_of_another(
+def test_a_product_takes_the_place_of_another() -> None:
+    """Products of one shape, elsewhere and larger in photos of other sizes, come to lie on each other."""
+    own, other = torch.zeros(1, 120, 200, dtype=torch.uint8), torch.zeros(1, 200, 150, dtype=torch.uint8)
+    own[:, 20:80, 110:190] = 255
+    other[:, 60:150, 20:140] = 255
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        window = window_of(other.shape[1:], 128, 96, random)
+        place = _into_place(own, other, random) @ window
+        placed = sample(own, _grid(place, own.shape[1:], 128, 96), "zeros") > 0.5
+        covered = sample(other, _grid(window, other.shape[1:], 128, 96), "zeros") > 0.5
+        assert float((placed & covered).sum() / (placed | covered).sum()) > 0.6
+
+
+def test_a_scene_is_seen_around_its_new_product(
     photos: list[TrainingPhoto], cache: LayerCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Composed in a scene a product hides most of what was painted over there."""
-    monkeypatch.setattr("matting.data.KINDS", (0.0, 0.0, 1.0))
+    monkeypatch.setattr("matting.data.KINDS", {"scene": 1.0})
     layers = cache.load(photos[0])
-    floors = [cache.load(photo).photo[:, :80, :80] for photo in photos[1:4]]
-    # A scene of one colour, whose product stood where this one does.
-    scene = Layers(layers.photo, layers.foreground, torch.full_like(layers.scene, 90), layers.alpha)
-    shares = []
-    for seed in range(12):
+    floors = [torch.zeros(3, 80, 80, dtype=torch.uint8)] * 3
+    green = torch.tensor([20, 200, 20], dtype=torch.uint8)[:, None, None]
+    scene = Layers(layers.photo, layers.foreground, green.expand_as(layers.scene).contiguous(), layers.alpha)
+    for seed in range(8):
         example = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed))
-        shares.append(float(example.alpha.mean()))
-        assert example.alpha.shape == (1, 96, 64)
-    assert np.median(shares) > 0.6 * float((layers.alpha > 127).float().mean())
+        around = example.background[:, example.alpha[0] < 0.01]
+        assert (around[1] > around[0]).float().mean() > 0.6
 
 
 def test_what_becomes_smaller_becomes_smooth() -> None:
@@ -168,10 +184,13 @@ def test_a_step_has_one_batch(photos: list[TrainingPhoto], cache: LayerCache) ->
     assert torch.equal(first.matted.photos, again.matted.photos)
     assert torch.equal(first.classed, again.classed)
     assert not torch.equal(first.matted.alphas, other.matted.alphas)
-    height, width = CONFIG.shape_at(1)
-    assert first.matted.photos.shape == (4, 3, height, width)
-    assert first.matted.trimaps.shape == (4, height, width)
-    assert height % 32 == width % 32 == 0
+    for step, batch in ((0, batches[0]), (1, first)):
+        height, width = CONFIG.fine_shape_at(step)
+        assert batch.matted.photos.shape == (4, 3, height, width)
+        assert batch.matted.trimaps.shape == (4, height, width)
+        assert batch.classed.shape[2:] == CONFIG.shape_at(step)
+        assert height % 32 == width % 32 == 0
+    assert CONFIG.fine_shape_at(0) > CONFIG.shape_at(0)
 
 
 def test_each_photo_comes_once_before_any_comes_again(photos: list[TrainingPhoto], cache: LayerCache) -> None:
@@ -210,11 +229,12 @@ def test_a_sheet_lies_in_the_middle_and_the_floor_shows_beside_it(seed: int) -> 
     assert (laid == 0).all(dim=0).any()
 
 
-def test_boxes_lie_somewhere_on_the_floor() -> None:
+@pytest.mark.parametrize("lay", [lay_box, lay_lump])
+def test_things_lie_somewhere_on_the_floor(lay: Callable[..., torch.Tensor]) -> None:
     floor, surface = torch.zeros(3, 96, 72), torch.ones(3, 96, 72)
     covered = []
     for seed in range(12):
-        laid = lay_box(surface, floor, np.random.default_rng(seed))
+        laid = lay(surface, floor, np.random.default_rng(seed))
         assert laid.shape == floor.shape
         assert 0 <= laid.min() <= laid.max() <= 1
         covered.append(float((laid > 0.02).any(dim=0).float().mean()))

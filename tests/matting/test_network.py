@@ -1,11 +1,18 @@
 """The network: its shapes, what switches change, and that its faster copy computes the same."""
 
+from pathlib import Path
+
+import numpy as np
 import pytest
 import torch
 
-from matting.network import MattingConfig, MattingNetwork, first_convolution, fuse_normalisation
+from matting.inference import look
+from matting.network import MattingConfig, MattingNetwork, first_convolution, fuse_normalisation, normalise
+from matting.photo import read_photo
+from matting.refine import at_size
 from matting.train import TrainConfig, new_network
 from matting.trimap import make_trimap, one_hot
+from matting.weights import load_model
 
 
 @pytest.fixture
@@ -21,6 +28,22 @@ def test_shapes(photos: torch.Tensor) -> None:
     assert matting.class_logits.shape == (2, 5)
     assert matting.alpha.min() >= 0
     assert matting.alpha.max() <= 1
+
+
+def test_training_sees_photos_as_cutting_out_does(samples: Path) -> None:
+    """Class and trimap are looked for in a smaller picture, and M-Net finds the alpha in the finer one."""
+    network = load_model().network
+    photo = read_photo(sorted((samples / "photos").iterdir())[0]).resize((320, 416))
+    fine = torch.from_numpy(np.array(photo)).permute(2, 0, 1)
+    coarse = at_size(fine, (320, 256))
+    seen = look(network, coarse, finer=fine)
+    with torch.inference_mode():
+        photos, smaller = (normalise(photo[None], network.config) for photo in (fine, coarse))
+        matting = network(photos, coarse=smaller)
+        alone = network(photos)
+    assert matting.trimap_logits.shape == (1, 3, 416, 320)
+    assert float((matting.alpha[0, 0] - seen.alpha).abs().mean()) < 1e-3
+    assert float((matting.alpha - alone.alpha).abs().mean()) > 1e-3
 
 
 def test_classes_can_be_switched_off(photos: torch.Tensor) -> None:
