@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from matting import find_by_name, read_photo
 from matting.cutout import compose, cut_out
+from matting.data import colours_around
 from matting.matter import Matter
 from matting.tables import read_table, rows_of_split
 from retrieval.attributes import CATEGORY
@@ -28,14 +29,12 @@ from retrieval.tables import known_value
 
 def empty_floor(photo: Image.Image, alpha: NDArray[np.float32]) -> Image.Image:
     """A photo whose product is painted over with what lies around it, nearest first, softly."""
-    pixels = np.asarray(photo, np.float32)
+    pixels = np.asarray(photo)
     product = ndimage.binary_dilation(alpha > 0.03, iterations=8)
     if product.all():
         return photo
-    nearest = ndimage.distance_transform_edt(product, return_distances=False, return_indices=True)
-    filled = pixels[tuple(nearest)]
-    smooth = np.stack([ndimage.gaussian_filter(filled[..., band], 9) for band in range(3)], axis=-1)
-    return Image.fromarray(np.where(product[..., None], smooth, pixels).round().astype(np.uint8))
+    filled = colours_around(pixels, product)
+    return Image.fromarray(np.where(product[..., None], filled, pixels).round().astype(np.uint8))
 
 
 def measure(batches: list[Embeddings], rows: list[dict[str, str]]) -> dict[str, float]:

@@ -179,8 +179,7 @@ def empty_scene(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[n
         return np.full_like(photo, 128)
     if not product.any():
         return photo
-    nearest = ndimage.distance_transform_edt(product, return_distances=False, return_indices=True)
-    filled = _blurred(photo[tuple(nearest)])
+    filled = colours_around(photo, product)
     floor = find_floor(alpha)
     if floor is not None:
         top, left, high, wide = floor
@@ -188,6 +187,12 @@ def empty_scene(photo: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> NDArray[n
         beyond = [(0, alpha.shape[0] - high), (0, alpha.shape[1] - wide), (0, 0)]
         filled = filled + np.pad(piece - _blurred(piece), beyond, mode="symmetric")
     return np.where(product[..., None], filled.clip(0, 255).round(), photo).astype(np.uint8)
+
+
+def colours_around(photo: NDArray[np.uint8], product: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A photo (H, W, 3) with its product (H, W, somewhere false) filled by what lies nearest around it; all blurred."""
+    nearest = ndimage.distance_transform_edt(product, return_distances=False, return_indices=True)
+    return _blurred(photo[tuple(nearest)])
 
 
 def _blurred(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
