@@ -128,26 +128,31 @@ def train_command(
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate of untrained layers")] = TrainConfig.rate,
     trunk_rate: Annotated[float, typer.Option(min=0, help="the same of the trunks")] = TrainConfig.trunk_rate,
     held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos to measure on")] = 0.06,
+    twice: Annotated[list[str] | None, typer.Option(help="class whose photos come twice as often; repeatable")] = None,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
     device: Device = "auto",
 ) -> None:
     """Train the network; the same command goes on with a run that was stopped."""
-    config = TrainConfig(
-        trunk=trunk,
-        class_aware=class_aware,
-        steps=steps,
-        batch=batch,
-        size=size,
-        grow=grow,
-        rate=rate,
-        trunk_rate=trunk_rate,
-        held_out=held_out,
-        seed=seed,
-    )
     with one_line_errors():
         keep_freed_memory()
         table = read_table(labels, ("id", "category"))
         classes = tuple(sorted({row["category"] for row in table.rows} - {""}))
+        for name in twice or []:
+            if name not in classes:
+                fail(f"--twice {name}: {labels} has no such category; it has {', '.join(classes)}", status=2)
+        config = TrainConfig(
+            trunk=trunk,
+            class_aware=class_aware,
+            steps=steps,
+            batch=batch,
+            size=size,
+            grow=grow,
+            rate=rate,
+            trunk_rate=trunk_rate,
+            held_out=held_out,
+            twice=tuple(classes.index(name) for name in twice or []),
+            seed=seed,
+        )
         found = read_training_photos(photos, alphas, grades, labels, split, list(classes))
         torch.manual_seed(seed)
         network = new_network(config, len(classes))

@@ -31,6 +31,7 @@ SMALLEST_FLOOR = 64
 # Shares of the training pictures: photos, products on a floor, products in another's place in its scene.
 KINDS = {"photo": 0.4, "floor": 0.25, "scene": 0.35}
 SMOOTHED_FROM = 1.2  # photo pixels a new pixel
+ENLARGED_TO = 0.9  # photo pixels a new pixel, at least: M-Net is to see edges as sharp as photos have them
 PAINTED_BEYOND = 5  # pixels around a product that are painted over with it
 SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
 
@@ -257,8 +258,9 @@ def make_example(
     composed = kind != "photo"
     size = layers.alpha.shape[1:]
     if kind == "scene":
+        scene = _turn(scene, random)
         window = window_of(scene.alpha.shape[1:], height, width, random)
-        background = sample(scene.scene, _grid(window, scene.alpha.shape[1:], height, width), "reflection")
+        scene_grid = _grid(window, scene.alpha.shape[1:], height, width)
         grid = _grid(_into_place(layers.alpha, scene.alpha, random) @ window, size, height, width)
     elif kind == "floor":
         grid = placing_grid(layers.alpha, height, width, random)
@@ -271,7 +273,11 @@ def make_example(
     # A floor as sharp as the product: else sharpness alone would tell them apart.
     reduced = max(1.0, photo_pixels(grid, size))
     floor, *others = _order_floors(floors, foreground, alpha, random)
-    if kind != "scene":
+    if kind == "scene":
+        background = sample(scene.scene, scene_grid, "reflection")
+        enlarged = photo_pixels(scene_grid, scene.alpha.shape[1:]) / min(1.0, photo_pixels(grid, size))
+        background = soften(background, enlarged)
+    else:
         background = lay_floor(floor, height, width, random, reduced)
     if kind == "floor" and random.random() < 0.4:
         background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
@@ -354,6 +360,16 @@ def sample(picture: Tensor, grid: Tensor, padding: str) -> Tensor:
     return finely.mean(dim=0)
 
 
+def soften(picture: Tensor, factor: float) -> Tensor:
+    """A picture (C, H, W) as if it had been enlarged by this factor; the same where that is 1 or less."""
+    if factor <= 1:
+        return picture
+    height, width = picture.shape[1:]
+    smaller = (max(1, round(height / factor)), max(1, round(width / factor)))
+    reduced = functional.interpolate(picture[None], size=smaller, mode="area")
+    return functional.interpolate(reduced, size=(height, width), mode="bilinear", align_corners=False)[0]
+
+
 def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray[np.float64]:
     """(3, 3): turned, made larger, then shifted."""
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
@@ -368,6 +384,7 @@ def window_of(source: Sequence[int], height: int, width: int, random: np.random.
     largest = outside if random.random() < 0.1 else inside
     smallest = 0.6 if random.random() < 0.5 else 0.88
     scale = float(np.exp(random.uniform(math.log(smallest * inside), math.log(largest * 1.02))))
+    scale = max(scale, min(ENLARGED_TO, inside))
     free_x = max(0.0, old_width - width * scale) / 2
     free_y = max(0.0, old_height - height * scale) / 2
     shift = (random.uniform(-free_x, free_x), random.uniform(-free_y, free_y))
@@ -385,7 +402,7 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
 
     Args:
         alpha: (1, H, W), of the product.
-        other: (1, H', W'), of the one in whose place it comes. It is so large that its box covers the other's.
+        other: (1, H', W'), of the one in whose place it comes. Its box is about as large as the other's.
         random: where chance comes from.
     """
     centres, sides = [], []
@@ -397,7 +414,7 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
         middle = [columns.start + columns.stop - of.shape[2], rows.start + rows.stop - of.shape[1]]
         centres.append(np.array(middle) / 2)
         sides.append(np.array([columns.stop - columns.start, rows.stop - rows.start]))
-    scale = float(np.min(sides[0] / sides[1])) / random.uniform(0.97, 1.15)
+    scale = math.sqrt(float(np.prod(sides[0] / sides[1]))) / random.uniform(0.9, 1.15)
     turned = _affine(scale, random.normal(0, 4), (0.0, 0.0))
     turned[:2, 2] = centres[0] - turned[:2, :2] @ centres[1]
     return turned
@@ -414,7 +431,7 @@ def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Gener
     box_width = cosine * (right - left) + sine * (bottom - top)
     box_height = sine * (right - left) + cosine * (bottom - top)
     size = random.uniform(0.4, 1.1)
-    scale = max(box_width / width, box_height / height) / size
+    scale = max(ENLARGED_TO, max(box_width / width, box_height / height) / size)
     # Where the box's centre comes to lie, from the new picture's centre, in new pixels.
     free_x, free_y = abs(width - box_width / scale) / 2, abs(height - box_height / scale) / 2
     x, y = random.uniform(-free_x, free_x), random.uniform(-free_y, free_y)

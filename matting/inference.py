@@ -18,6 +18,7 @@ Matte = NDArray[np.float32]
 
 SMALLER_BY_ENOUGH = 0.9  # photos are not made smaller for the sake of a few pixels
 SMALLER_FOR_TRIMAP = 0.69  # down to this only class and trimap are looked for in the smaller photo, alpha in the photo
+BESIDE_PRODUCT = 0.1  # of the product's longer side, seen around it in the second look
 UNSURE = 0.01  # M-Net looks where "unknown" is more probable
 MASK_BAND = 0.015  # half the width of the unknown band around a given mask's edge, of the coarse photo's longest side
 SOFT_BAND = 0.015  # how far from the edge an alpha may be between 0 and 1, of the coarse photo's longest side
@@ -44,8 +45,9 @@ def look(
     keep: Tensor | None = None,
     drop: Tensor | None = None,
     finer: Tensor | None = None,
+    own: Tensor | None = None,
 ) -> Look:
-    """Let the network look at a whole photo (3, h, w), uint8, once.
+    """Let the network look at a whole photo (3, h, w), uint8.
 
     Args:
         network: the matting network.
@@ -54,12 +56,17 @@ def look(
         keep: (h, w), bool; where true the trimap is foreground.
         drop: (h, w), bool; where true the trimap is background.
         finer: the same photo (3, H, W), uint8, at a larger size, for M-Net, whose alpha has that size then.
+        own: the same photo (3, H, W), uint8, at its own size, for a second look at the product; without it, or with a
+            given trimap, there is none.
     """
     height, width = photo.shape[1:]
     batch = _as_batch(network, photo)
     class_features, _ = network.class_features(batch)
     if trimap is None:
-        used = network.trimap_network(batch, class_features).softmax(dim=1)
+        used = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
+        if own is not None:
+            used = _with_second_look(network, own, used)
+        used = _padded(used)
     else:
         used = _padded(trimap[None]).to(batch.device)
     for region, channel in ((keep, FOREGROUND), (drop, BACKGROUND)):
@@ -77,6 +84,34 @@ def look(
         _padded(_fit(used, seen)),
     )
     return Look(used[0].float().cpu(), alpha[0, 0, : seen.shape[1], : seen.shape[2]].float().cpu(), features)
+
+
+def _with_second_look(network: MattingNetwork, photo: Tensor, trimap: Tensor) -> Tensor:
+    """T-Net's trimap (1, 3, h, w) of a photo (3, H, W), its mean with what T-Net sees of the product's box alone.
+
+    The product is larger there, and mirrored: what the network is wrong about in one look it often is not in another.
+    """
+    box = box_of(trimap[0, FOREGROUND] + trimap[0, UNKNOWN] / 2 > 0.5)
+    if box is None:
+        return trimap
+    beside = round(BESIDE_PRODUCT * max(side.stop - side.start for side in box))
+    seen, inside = [], []
+    for side, coarse, end in zip(box, trimap.shape[2:], photo.shape[1:], strict=True):
+        inside.append(slice(max(0, side.start - beside), min(coarse, side.stop + beside)))
+        seen.append(slice(*(round(at * end / coarse) for at in (inside[-1].start, inside[-1].stop))))
+    cropped = photo[:, seen[0], seen[1]]
+    scale = min(1.0, max(trimap.shape[2:]) / max(cropped.shape[1:]))
+    height, width = (max(1, round(side * scale)) for side in cropped.shape[1:])
+    batch = _as_batch(network, at_size(cropped, (height, width)).flip(2))
+    class_features, _ = network.class_features(batch)
+    mirrored = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
+    second = torch.zeros_like(trimap)
+    second[:, BACKGROUND] = 1
+    size = [side.stop - side.start for side in inside]
+    second[:, :, inside[0], inside[1]] = functional.interpolate(
+        mirrored.flip(3), size=size, mode="bilinear", antialias=True, align_corners=False
+    )
+    return (trimap + second) / 2
 
 
 def _as_batch(network: MattingNetwork, photo: Tensor) -> Tensor:
@@ -146,7 +181,7 @@ def matte_at(
         trimap = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([band])))[0]
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     finer = photo if 1 > scale >= SMALLER_FOR_TRIMAP else None
-    looked = look(network, coarse, trimap, kept, dropped, finer)
+    looked = look(network, coarse, trimap, kept, dropped, finer, photo)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))

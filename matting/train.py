@@ -52,7 +52,10 @@ SAME_CLASS = 0.8  # share of the scenes whose own product is of the class of wha
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained; kept in the checkpoint and in the weights file."""
+    """How a network is trained; kept in the checkpoint and in the weights file.
+
+    `twice`: the classes whose photos come twice as often as others.
+    """
 
     trunk: str = PACKAGED_TRUNK
     class_aware: bool = True
@@ -65,6 +68,7 @@ class TrainConfig:
     weight_decay: float = 0.02
     average_decay: float = 0.998
     held_out: float = 0.06
+    twice: tuple[int, ...] = ()
     seed: int = 0
 
     def shape_at(self, step: int) -> tuple[int, int]:
@@ -108,6 +112,7 @@ class Batches(Dataset[Batch]):
 
     def __init__(self, photos: list[TrainingPhoto], cache: LayerCache, config: TrainConfig) -> None:
         self.matted = [photo for photo in photos if photo.matte]
+        self.turns = self.matted + [photo for photo in self.matted if photo.class_ in config.twice]
         self.classed = [photo for photo in photos if not photo.matte and photo.class_ >= 0]
         self.of_class = {
             class_: [photo for photo in self.matted if photo.class_ == class_]
@@ -128,7 +133,7 @@ class Batches(Dataset[Batch]):
     def __getitem__(self, step: int) -> Batch:
         random = np.random.default_rng((self.config.seed, 1, step))
         height, width = self.config.fine_shape_at(step)
-        photos = [self.matted[row] for row in self._rows(step)]
+        photos = [self.turns[row] for row in self._rows(step)]
         examples = []
         for photo in photos:
             floors = [self._floor(int(row)) for row in random.choice(len(self.floors), 4, p=self.shares)]
@@ -143,8 +148,8 @@ class Batches(Dataset[Batch]):
         return Batch(matted, classed, torch.tensor([photo.class_ for photo in others], dtype=torch.int64))
 
     def _rows(self, step: int) -> list[int]:
-        """Positions of a step's photos: each photo once before any comes again."""
-        count = len(self.matted)
+        """Positions of a step's photos among the turns: each turn once before any comes again."""
+        count = len(self.turns)
         rows = []
         for position in range(step * self.config.batch, (step + 1) * self.config.batch):
             order = np.random.default_rng((self.config.seed, 2, position // count)).permutation(count)

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,12 @@ from matting.data import (
     lay_lump,
     lay_sheet,
     make_example,
+    photo_pixels,
+    placing_grid,
     read_training_photos,
     sample,
+    soften,
+    window_grid,
     window_of,
 )
 from matting.pretrain import PretrainBatches, make_patch_example
@@ -161,10 +166,31 @@ def test_a_scene_is_seen_around_its_new_product(
     floors = [torch.zeros(3, 80, 80, dtype=torch.uint8)] * 3
     green = torch.tensor([20, 200, 20], dtype=torch.uint8)[:, None, None]
     scene = Layers(layers.photo, layers.foreground, green.expand_as(layers.scene).contiguous(), layers.alpha)
-    for seed in range(8):
+    seen = 0
+    for seed in range(10):
         example = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed))
         around = example.background[:, example.alpha[0] < 0.01]
+        if around.shape[1] == 0:  # the product fills the picture
+            continue
         assert (around[1] > around[0]).float().mean() > 0.6
+        seen += 1
+    assert seen >= 8
+
+
+def test_pictures_are_hardly_enlarged() -> None:
+    """However small a part of a photo is shown, M-Net is to see its edges as sharp as they are in photos."""
+    alpha = torch.zeros(1, 200, 150, dtype=torch.uint8)
+    alpha[:, 90:110, 70:80] = 255
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        assert photo_pixels(window_grid((200, 150), 128, 96, random), (200, 150)) >= 0.9 - 1e-4
+        assert photo_pixels(placing_grid(alpha, 128, 96, random), (200, 150)) >= 0.9 - 1e-4
+
+
+def test_softened_pictures_are_as_if_enlarged() -> None:
+    check = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float()[None]
+    assert torch.equal(soften(check, 0.7), check)
+    assert float(soften(check, 2.0).std()) < 0.01
 
 
 def test_what_becomes_smaller_becomes_smooth() -> None:
@@ -197,6 +223,13 @@ def test_each_photo_comes_once_before_any_comes_again(photos: list[TrainingPhoto
     batches = Batches(photos, cache, CONFIG)
     rows = [row for step in range(4) for row in batches._rows(step)]
     assert sorted(rows[:8]) == sorted(rows[8:]) == list(range(8))
+
+
+def test_photos_of_some_classes_come_twice(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    matted = [replace(photo, class_=row // 4) for row, photo in enumerate(photos[:8])]
+    batches = Batches(matted, cache, replace(CONFIG, twice=(1,)))
+    shown = [batches.turns[row].id for step in range(3) for row in batches._rows(step)]
+    assert [shown.count(photo.id) for photo in matted] == 4 * [1] + 4 * [2]
 
 
 def test_pseudo_alphas_agree_with_their_random_trimaps(photos: list[TrainingPhoto], cache: LayerCache) -> None:

@@ -188,6 +188,15 @@ def test_training_on_what_is_not_there_is_one_line(
     assert len(result.stderr.strip().splitlines()) == 1
 
 
+def test_only_known_classes_come_twice(samples: Path, tmp_path: Path) -> None:
+    options = ["--photos", samples / "photos", "--alphas", samples / "alphas", "--labels", samples / "labels.csv"]
+    options += ["--run", tmp_path / "run", "--out", tmp_path / "w.safetensors", "--twice", "sandal"]
+    result = CliRunner().invoke(app, ["train", *map(str, options)])
+    assert result.exit_code == 2
+    assert "--twice sandal" in result.stderr
+    assert "shoes" in result.stderr
+
+
 def test_weights_of_the_other_kind_are_taken_over_as_far_as_they_go(tmp_path: Path) -> None:
     """With and without class features, networks share all that reads the photo."""
     aware, plain = (new_network(TrainConfig(class_aware=of), 2) for of in (True, False))
