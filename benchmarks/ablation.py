@@ -25,10 +25,11 @@ from matting.device import choose_device, keep_freed_memory
 from matting.trunks import load_packaged_trunk
 from retrieval.attributes import CATEGORY, Schema, load_schema
 from retrieval.data import LabelledPhotos, load_squares, read_labels
+from retrieval.held_out import run_network
 from retrieval.losses import LossWeights
 from retrieval.measure import rank_other_senders
 from retrieval.network import AttributeProjection, NetworkConfig, RegionPatchNet, Seen
-from retrieval.train import CACHE_SIZE, TrainConfig, run_network, train
+from retrieval.train import CACHE_SIZE, TrainConfig, train
 from retrieval.vectors import attribute_vectors, probabilities
 
 

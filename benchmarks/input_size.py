@@ -16,7 +16,8 @@ from matting import find_by_name
 from matting.training import hold_out_senders
 from retrieval.attributes import CATEGORY
 from retrieval.data import load_squares, read_labels
-from retrieval.train import CACHE_SIZE, measure_held_out
+from retrieval.held_out import measure_held_out
+from retrieval.train import CACHE_SIZE
 from retrieval.weights import load_model
 
 SIZES = (192, 224, 256, 288)

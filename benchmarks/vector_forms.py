@@ -21,8 +21,9 @@ from matting.training import hold_out_senders
 from retrieval.attributes import CATEGORY
 from retrieval.colour_training import count_squares
 from retrieval.data import load_squares, read_labels
+from retrieval.held_out import run_network
 from retrieval.measure import fit_temperature, rank_other_senders
-from retrieval.train import CACHE_SIZE, TrainConfig, run_network
+from retrieval.train import CACHE_SIZE, TrainConfig
 from retrieval.vectors import attribute_vectors, probabilities
 from retrieval.weights import load_model
 

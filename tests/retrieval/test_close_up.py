@@ -18,6 +18,7 @@ from retrieval import train as train_module
 from retrieval.attributes import Attribute, Schema
 from retrieval.data import close_up, cut_square, load_squares
 from retrieval.embedder import Embedder
+from retrieval.held_out import fit_close_up_shares
 from retrieval.network import RegionPatchNet
 from retrieval.train import TrainConfig, adapt, with_close_up
 from retrieval.weights import FORMAT, Model, load_model, save_model
@@ -206,6 +207,6 @@ def test_close_ups_that_help_count_and_others_do_not(samples: Path, tmp_path: Pa
     shares = []
     for own in (knowing, untaught):
         joined = with_close_up(blind, own).eval()
-        train_module.fit_close_up_shares(joined, squares, squares, labelled, model.schema, 64)
+        fit_close_up_shares(joined, squares, squares, labelled, model.schema, 64)
         shares.append(joined.close_up_share)
     assert (shares[0] > shares[1]).all()

@@ -25,6 +25,7 @@ from retrieval import train as train_module
 from retrieval.attributes import Schema, load_schema
 from retrieval.augment import augment, show
 from retrieval.data import LabelledPhotos, load_squares, read_labels
+from retrieval.held_out import run_network
 from retrieval.losses import value_cross_entropy
 from retrieval.network import NetworkConfig, RegionPatchNet
 from retrieval.train import TrainConfig, TrainError, train
@@ -349,11 +350,11 @@ def test_a_network_learns_what_its_teachers_read(labelled: LabelledPhotos, schem
     config = TrainConfig(epochs=8, batch=8, size=64, held_out=0.0, mixing=0.0)
     teacher = load_model()
     squares = load_squares(few.paths, 64, tmp_path).cut
-    expected = train_module.run_network(load_model().network, squares, 64)[1]
+    expected = run_network(load_model().network, squares, 64)[1]
 
     def distance(model: Model | None) -> float:
         assert model is not None
-        read = train_module.run_network(model.network, squares, 64)[1]
+        read = run_network(model.network, squares, 64)[1]
         one, other = (
             np.concatenate([probabilities(of, temperature) for of, temperature in zip(each, by, strict=True)], axis=1)
             for each, by in ((read, model.temperatures), (expected, teacher.temperatures))
