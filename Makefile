@@ -2,7 +2,7 @@
 # make ui                  the search page, on the demo's catalogue
 # make test                check style and types, and run the tests
 # make ablation DATA=dir MATTES=dir   train and measure the retrieval model without each of its ingredients, for hours
-# make clean               remove what the others made, the virtual environment included
+# make clean               remove the virtual environment and the demo; what was trained, in runs/, stays
 
 PYTHON ?= python3
 PHOTOS ?= samples/photos

@@ -76,7 +76,8 @@ def make_catalog(catalog: Path, count: int) -> None:
         photos = []
         for number in range(count - len(known)):
             like = known[number % len(known)]
-            rows, values, path = read.item(like.item)
+            rows, seen, path = read.item(like.item)
+            values = {name: value for name, (value, _, _) in seen.items()}
             row = rows[0] + 0.1 * random.normal(size=rows.shape[1]).astype(np.float32)
             for start, stop in model.spans().values():
                 row[start:stop] /= np.linalg.norm(row[start:stop])

@@ -6,7 +6,6 @@ replaces the manifest in one step: whoever opens the catalogue sees the old stat
 """
 
 import csv
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,34 +14,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from alembic import command
-from alembic.config import Config
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
 from sqlalchemy import (
-    URL,
     ColumnElement,
     Connection,
     Engine,
     Select,
-    create_engine,
     delete,
-    event,
     func,
     insert,
-    inspect,
-    make_url,
     select,
     text,
     update,
 )
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import InstrumentedAttribute
 
 from index.corrections import counting_corrections
+from index.database import DATABASE, as_stored, check_revision, connect, migrate
 from index.filters import as_number, photos_where
-from index.rows import REVISION, Correction, Fact, Item, Label, Photo, Prediction, Rejected
+from index.rows import Correction, Fact, Item, Label, Photo, Prediction, Rejected
 from index.storage import (
+    BusyError,
     CatalogError,
     Manifest,
     ModelInfo,
@@ -55,7 +48,6 @@ from index.storage import (
 from index.vectors import FaissIndex, Ids, IndexFileError, Vectors
 from index.where import Condition
 
-DATABASE = "catalog.db"
 REJECTED = "rejected.csv"
 IDS_AT_ONCE = 500  # databases limit the parameters of one statement
 ROUNDING = 1e-5  # of scores that the index and we have summed in another order
@@ -63,7 +55,11 @@ ROUNDING = 1e-5  # of scores that the index and we have summed in another order
 
 @dataclass(frozen=True)
 class NewPhoto:
-    """An embedded photo to store; `vector` is a whole row, `values` and `confidences` have an entry an attribute."""
+    """An embedded photo to store.
+
+    `size`: of its file, in bytes; `modified`: its file's time in nanoseconds since 1970. `vector`: (D,), a whole row.
+    `values` and `confidences` have an entry an attribute.
+    """
 
     item: str
     path: str
@@ -112,15 +108,10 @@ class Catalog:
     def __init__(self, folder: Path, engine: Engine, manifest: Manifest | None) -> None:
         self.folder = folder
         self.manifest = manifest
+        self.engine = engine  # the database, for the functions of `index.browse` and `index.corrections`
         self.warnings: list[str] = []
-        self._engine = engine
         self._index: FaissIndex | None = None
         self._highest: int | None = None  # photo's id when it was opened for writing
-
-    @property
-    def engine(self) -> Engine:
-        """The database, for the functions of `index.browse` and `index.corrections`."""
-        return self._engine
 
     # Reading
 
@@ -134,10 +125,11 @@ class Catalog:
             raise CatalogError(f"{self.folder}: its first build was not finished; run the same build command again")
         return self.manifest
 
-    def item(self, key: str) -> tuple[Vectors, dict[str, str], str]:
-        """An item's rows (M, D), one a photo, and the values and the path of its first photo.
+    def item(self, key: str) -> tuple[Vectors, dict[str, tuple[str, float, bool]], str]:
+        """An item's rows (M, D), one a photo, and what is known of its first photo, and that one's path.
 
-        Raises CatalogError if there is no such item.
+        For each attribute that is the value, how sure, and whether a person gave it. Raises CatalogError if there is no
+        such item.
         """
         query = (
             select(Photo.id, Photo.vectors, Photo.path)
@@ -145,28 +137,19 @@ class Catalog:
             .where(Item.key == key, Photo.model == self.model.fingerprint)
             .order_by(Photo.id)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             photos = connection.execute(query).all()
             if not photos:
                 raise CatalogError(f"{self.folder}: there is no item '{key}'")
             seen = self._values(connection, [photos[0].id])[photos[0].id]
         rows = np.stack([np.frombuffer(photo.vectors, np.float32) for photo in photos])
-        return rows, {name: value for name, (value, *_) in seen.items()}, photos[0].path
-
-    def values_of(self, key: str) -> dict[str, tuple[str, float, bool]]:
-        """For each attribute of an item's first photo the value, how sure, and whether a person gave it."""
-        query = select(Photo.id).join(Item).where(Item.key == key, Photo.model == self.model.fingerprint)
-        with self._engine.connect() as connection:
-            photo = connection.scalar(query.order_by(Photo.id).limit(1))
-            if photo is None:
-                raise CatalogError(f"{self.folder}: there is no item '{key}'")
-            return self._values(connection, [photo])[photo]
+        return rows, seen, photos[0].path
 
     def values(self, attribute: str) -> list[tuple[str, str, float]]:
         """Each photo's item, value of an attribute (a person's where there is one) and confidence."""
         query = effective_values(self.model.fingerprint, Item.key, Prediction.confidence)
         query = query.join(Item, Item.id == Photo.item_id)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             found = connection.execute(query.where(Prediction.attribute == attribute).order_by(Item.key))
             return [(item, value, confidence) for value, item, confidence in found]
 
@@ -193,7 +176,7 @@ class Catalog:
             start, stop = spans[key]
             masked[:, start:stop] = queries[:, start:stop] * weight / sum(weights.values())
         index = self._opened_index()
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             allowed = None
             if where is not None:
                 found = connection.scalars(photos_where(connection, where, tuple(spans)))
@@ -278,9 +261,11 @@ class Catalog:
         if index is not None:
             return index
         manifest = self._finished()
-        self.warnings.append(f"{self.folder}: the index file is missing or damaged; made anew from the database")
+        self.warnings.append(
+            f"{self.folder}: the index file is missing or damaged; made anew from the database, run build to keep it"
+        )
         index = _empty_index(manifest.model)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             _bring_up_to_date(connection, index, manifest.model)
         return index
 
@@ -296,7 +281,7 @@ class Catalog:
         """Counts and facts about the catalogue, ready for JSON."""
         manifest = self._finished()
         model = manifest.model
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             stored = connection.scalar(select(func.count()).select_from(Photo)) or 0
             rejected = connection.scalar(select(func.count()).select_from(Rejected)) or 0
             values: dict[str, dict[str, int]] = {key: {} for key in model.blocks}
@@ -329,14 +314,17 @@ class Catalog:
             problems.append(f"{path}: missing; run build again, no photo is embedded anew")
         elif sha256(path) != manifest.index_sha256:
             problems.append(f"{path}: its checksum is wrong; run build again, no photo is embedded anew")
-        with self._engine.connect() as connection:
-            if self._engine.dialect.name == "sqlite":
+        with self.engine.connect() as connection:
+            if self.engine.dialect.name == "sqlite":
                 answers = list(connection.scalars(text("PRAGMA integrity_check")))
                 if answers != ["ok"]:
                     problems.append(f"{self.folder / DATABASE}: damaged ({answers[0]}); restore it from a backup")
-            lengths = select(func.count()).select_from(Photo).where(func.length(Photo.vectors) != 4 * model.dimensions)
-            if wrong := connection.scalar(lengths.where(Photo.model == model.fingerprint)):
-                problems.append(f"{self.folder}: {wrong} photos with vectors of a wrong length; remove and add them")
+            lengths = select(Photo.path).where(func.length(Photo.vectors) != 4 * model.dimensions)
+            if wrong := connection.scalars(lengths.where(Photo.model == model.fingerprint)).all():
+                problems.append(
+                    f"{self.folder}: {len(wrong)} photos have vectors of a wrong length, such as {wrong[0]}; "
+                    "remove their items and build again"
+                )
             stored = set(connection.scalars(select(Photo.id)))
             gone = sum(not is_there(name) for name in connection.scalars(select(Photo.path)))
         if not problems and (lost := len(stored - set(self._opened_index().ids().tolist()))):
@@ -346,8 +334,6 @@ class Catalog:
                 f"{self.folder}: {gone} photos are no longer where they were; build with --prune drops them"
             )
         return problems
-
-    # Writing
 
     def known_photos(self, model: str | None = None) -> list[KnownPhoto]:
         """A row of every stored photo: the newest of a model's, where it has one, else the newest.
@@ -361,7 +347,7 @@ class Catalog:
             .join(Item)
             .order_by(Photo.model == model, Photo.id)
         )
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             newest = {row.path: KnownPhoto(*row) for row in connection.execute(query)}
         return list(newest.values())
 
@@ -371,7 +357,7 @@ class Catalog:
         values: dict[int, dict[str, str]] = {photo.id: {} for photo in photos}
         confidences: dict[int, dict[str, float]] = {photo.id: {} for photo in photos}
         predicted = select(Prediction.photo_id, Prediction.attribute, Prediction.value, Prediction.confidence)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             for some in _chunks([photo.id for photo in photos]):
                 rows = connection.execute(select(Photo.id, Photo.vectors).where(Photo.id.in_(some)))
                 vectors |= {id_: np.frombuffer(row, np.float32) for id_, row in rows}
@@ -385,14 +371,22 @@ class Catalog:
     def count_items(self) -> int:
         """How many items there are with a photo that the model has seen."""
         counted = select(func.count(Photo.item_id.distinct())).where(Photo.model == self.model.fingerprint)
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             return connection.scalar(counted) or 0
+
+    def rejected(self) -> dict[str, str]:
+        """What could not be used, and why."""
+        with self.engine.connect() as connection:
+            query = select(Rejected.path, Rejected.reason).order_by(Rejected.path)
+            return {path: reason for path, reason in connection.execute(query)}
+
+    # Writing
 
     def store(self, photos: Sequence[NewPhoto], model: str) -> None:
         """Store embedded photos in one transaction, with items for those that have none yet."""
         if not photos:
             return
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             items = _item_ids(connection, [photo.item for photo in photos])
             rows = [
                 {
@@ -422,7 +416,7 @@ class Catalog:
         What people said of an item that has no photo left goes with its last one; of labels and metadata only what the
         other item lacks.
         """
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             item_id = _item_ids(connection, [item])[item]
             before = connection.scalar(select(Photo.item_id).where(Photo.path == path))
             connection.execute(update(Photo).where(Photo.path == path).values(item_id=item_id, path=to))
@@ -436,26 +430,20 @@ class Catalog:
 
     def reject(self, reasons: dict[str, str]) -> None:
         """Note files or rows that can't be used, and why."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             _forget_rejected(connection, list(reasons))
             if reasons:
                 rows = [{"path": path, "reason": reason} for path, reason in reasons.items()]
                 connection.execute(insert(Rejected), rows)
 
-    def rejected(self) -> dict[str, str]:
-        """What could not be used, and why."""
-        with self._engine.connect() as connection:
-            query = select(Rejected.path, Rejected.reason).order_by(Rejected.path)
-            return {path: reason for path, reason in connection.execute(query)}
-
     def forget_rejected(self) -> None:
         """Empty the list of what could not be used."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(delete(Rejected))
 
     def set_labels(self, labels: dict[str, dict[str, str]]) -> None:
         """Set people's values of items' attributes; an empty value takes the label away. Unknown items are ignored."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             items = _known_item_ids(connection, list(labels))
             for key, item_id in items.items():
                 given = labels[key]
@@ -471,7 +459,7 @@ class Catalog:
 
     def set_facts(self, facts: dict[str, dict[str, str]]) -> None:
         """Set metadata of items; an empty text takes it away. Unknown items are ignored."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             items = _known_item_ids(connection, list(facts))
             for key, item_id in items.items():
                 connection.execute(delete(Fact).where(Fact.item_id == item_id, Fact.name.in_(list(facts[key]))))
@@ -486,7 +474,7 @@ class Catalog:
 
     def remove(self, items: Sequence[str]) -> list[str]:
         """Remove items with all that is known of them. Returns those that are not in here."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             known = _known_item_ids(connection, items)
             for some in _chunks(list(known.values())):
                 connection.execute(delete(Item).where(Item.id.in_(some)))
@@ -494,21 +482,21 @@ class Catalog:
 
     def remove_photos(self, paths: Sequence[str]) -> None:
         """Remove photos; items that have no photo left go at the next `finish`."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             for some in _chunks(list(paths)):
                 connection.execute(delete(Photo).where(Photo.path.in_(some)))
 
     def finish(self, model: ModelInfo) -> None:
         """Make what is stored the current state: write the index, the list of rejected files and the manifest."""
         changed = self.manifest is None or self.manifest.model.fingerprint != model.fingerprint
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             index = self._reusable_index(model) or _empty_index(model)
             _bring_up_to_date(connection, index, model)
         generation = self.manifest.generation + 1 if self.manifest else 1
         name = f"index-{generation}.faiss"
         replace_file(self.folder / name, index.save)
         replace_file(self.folder / REJECTED, self._write_rejected)
-        url = self._engine.url
+        url = self.engine.url
         manifest = Manifest(
             generation=generation,
             index_file=name,
@@ -517,7 +505,7 @@ class Catalog:
             photos=len(index),
             built=datetime.now(UTC).isoformat(timespec="seconds"),
             model=model,
-            database=_as_stored(url, self.folder),
+            database=as_stored(url, self.folder),
         )
         write_manifest(self.folder, manifest)
         self.manifest, self._index = manifest, index
@@ -546,7 +534,7 @@ class Catalog:
         Rows of another model stay, unless this one has taken its place: a build with other weights may have been
         stopped, and goes on.
         """
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             rows = select(Photo.id) if of_all_models else select(Photo.id).where(Photo.model == model.fingerprint)
             stored = np.fromiter(connection.scalars(rows), np.int64)
             for some in _chunks(np.setdiff1d(stored, index.ids()).tolist()):
@@ -567,8 +555,8 @@ def open_catalog(folder: Path) -> Catalog:
         if (folder / DATABASE).exists():
             raise CatalogError(f"{folder}: its first build was not finished; run the same build command again")
         raise CatalogError(f"{folder}: there is no catalogue here; build one with python -m retrieval.index build")
-    engine = _connect(folder, manifest.database)
-    _check_revision(folder, engine)
+    engine = connect(folder, manifest.database, create=False)
+    check_revision(folder, engine)
     return Catalog(folder, engine, manifest)
 
 
@@ -592,10 +580,10 @@ def write_catalog(folder: Path, database: str | None = None, create: bool = True
     try:
         with lock:
             manifest = read_manifest(folder)
-            engine = _connect(folder, database or (manifest.database if manifest else None))
-            if manifest is not None and _as_stored(engine.url, folder) != manifest.database:
+            engine = connect(folder, database or (manifest.database if manifest else None), create=manifest is None)
+            if manifest is not None and as_stored(engine.url, folder) != manifest.database:
                 raise CatalogError(f"{folder}: has a database already; --database is for a new catalogue")
-            _migrate(folder, engine)
+            migrate(folder, engine)
             catalog = Catalog(folder, engine, manifest)
             with engine.connect() as connection:
                 catalog._highest = connection.scalar(select(func.max(Photo.id))) or 0
@@ -604,7 +592,7 @@ def write_catalog(folder: Path, database: str | None = None, create: bool = True
             finally:
                 engine.dispose()
     except Timeout as error:
-        raise CatalogError(f"{folder}: another command is writing to it; wait until that ends") from error
+        raise BusyError(f"{folder}: another command is writing to it; wait until that ends") from error
 
 
 def remove_items(
@@ -620,61 +608,6 @@ def remove_items(
             catalog.finish(catalog.model)
             then(folder, [photo.path for photo in catalog.known_photos()])
     return unknown
-
-
-def _connect(folder: Path, database: str | None) -> Engine:
-    try:
-        url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
-        engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
-    except (ArgumentError, ImportError) as error:
-        raise CatalogError(f"--database {database}: {error}; for PostgreSQL install erimoto[postgresql]") from error
-    if engine.dialect.name == "sqlite":
-
-        @event.listens_for(engine, "connect")
-        def _enforce_foreign_keys(connection, _record):  # type: ignore[no-untyped-def]
-            connection.execute("PRAGMA foreign_keys = ON")
-
-    return engine
-
-
-def without_password(url: URL) -> str:
-    """A database's URL as it is stored: a password stays out of files, and comes from PGPASSWORD or .pgpass instead."""
-    return url._replace(password=None).render_as_string()
-
-
-def _as_stored(url: URL, folder: Path) -> str | None:
-    """A database's URL as the manifest holds it; None for the file in the catalogue's own folder."""
-    own = url.get_backend_name() == "sqlite" and url.database == str(folder / DATABASE)
-    return None if own else without_password(url)
-
-
-def _check_revision(folder: Path, engine: Engine) -> None:
-    with engine.connect() as connection:
-        known = inspect(connection).has_table("alembic_version")
-        found = connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
-    if found != REVISION:
-        raise CatalogError(
-            f"{folder}: its database is of version {found or 'none'}, this erimoto reads {REVISION}; "
-            "an older one is brought up to date by build, a newer one needs a newer erimoto"
-        )
-
-
-def _migrate(folder: Path, engine: Engine) -> None:
-    with engine.begin() as connection:
-        if inspect(connection).has_table("alembic_version"):
-            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
-            if found == REVISION:
-                return
-            if not _is_older(str(found)):
-                raise CatalogError(f"{folder}: its database is of version {found}; it needs a newer erimoto")
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-
-
-def _is_older(revision: str) -> bool:
-    return re.fullmatch(r"\d{4}", revision) is not None and revision < REVISION
 
 
 # What a person said of the item goes before what the network saw in the photo.

@@ -15,6 +15,14 @@ class CatalogError(ValueError):
     """A catalogue that can't be used as asked; the message is one line that names it and says what to do."""
 
 
+class VersionError(CatalogError):
+    """Another version of erimoto made the catalogue."""
+
+
+class BusyError(CatalogError):
+    """Another command is writing to the catalogue."""
+
+
 @dataclass(frozen=True)
 class ModelInfo:
     """What the catalogue keeps of the network that made its vectors.
@@ -71,7 +79,10 @@ def read_manifest(folder: Path) -> Manifest | None:
         raise CatalogError(
             f"{path}: damaged; delete this file and run build again, no photo is embedded anew"
         ) from error
-    raise CatalogError(f"{folder}: a catalogue of format {found}; this version of erimoto reads format {FORMAT}")
+    raise VersionError(
+        f"{folder}: a catalogue of format {found}, this erimoto reads format {FORMAT}; "
+        "use the erimoto that made it, or build into another folder"
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -1,4 +1,4 @@
-"""Search over vectors: the protocol, and its FAISS implementation.
+"""Search over vectors with FAISS.
 
 A row holds the unit vectors of all attributes, one after another. A weighted sum of several attributes' cosines is
 then one inner product: the query holds each wanted attribute's vector times its weight, and zeros elsewhere.
@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import faiss
 import numpy as np
@@ -25,37 +24,17 @@ RECALL_WANTED = 0.99
 RECALL_AT = 10
 SAMPLE_ROWS = 50_000
 SAMPLE_QUERIES = 128
+GPU_MOST = 2048  # rows found, and lists probed, that FAISS's GPU indexes allow
 
 
 class IndexFileError(ValueError):
     """An index file that can't be used; the message is one line that names the file."""
 
 
-class VectorIndex(Protocol):
-    """Rows of numbers under integer ids, searched by inner product."""
+class FaissIndex:
+    """Rows of numbers under integer ids, searched by inner product; on the GPU where there is one.
 
-    def add(self, ids: Ids, vectors: Vectors) -> None:
-        """Add rows (N, D) under ids (N,) that are not there yet."""
-
-    def remove(self, ids: Ids) -> int:
-        """Remove rows; unknown ids are ignored. Returns how many were removed."""
-
-    def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Vectors, Ids]:
-        """The k rows with the largest inner product for each query (M, D), best first, among `allowed` ids if given.
-
-        Returns scores (M, k) and ids (M, k); where fewer rows are left, the rest have id -1.
-        """
-
-    def save(self, path: Path) -> None:
-        """Write the index to one file."""
-
-    @classmethod
-    def load(cls, path: Path) -> "VectorIndex":
-        """Read an index that `save` wrote. Raises IndexFileError."""
-
-
-class FaissIndex(VectorIndex):
-    """A VectorIndex on FAISS: exact, inverted lists or a graph; on the GPU where there is one.
+    It is exact, inverted lists or a graph, see `choose_kind`.
 
     `blocks` are the (start, stop) columns of each attribute; they matter only for choosing an approximate index.
     """
@@ -92,7 +71,10 @@ class FaissIndex(VectorIndex):
         return ids
 
     def add(self, ids: Ids, vectors: Vectors) -> None:
-        """See VectorIndex. Beyond `exact_limit` rows, and at every fourfold growth, the index is chosen anew."""
+        """Add rows (N, D) under ids (N,) that are not there yet.
+
+        Beyond `exact_limit` rows, and at every fourfold growth, the index is chosen anew.
+        """
         if len(ids) == 0:
             return
         self._gpu = None
@@ -106,7 +88,10 @@ class FaissIndex(VectorIndex):
             self._index.add_with_ids(vectors, ids)
 
     def remove(self, ids: Ids) -> int:
-        """See VectorIndex. A graph can't lose nodes, so it is built anew."""
+        """Remove rows; unknown ids are ignored. Returns how many were removed.
+
+        A graph can't lose nodes, so it is built anew.
+        """
         self._gpu = None
         known = self.ids()
         gone = np.intersect1d(ids, known)
@@ -121,7 +106,13 @@ class FaissIndex(VectorIndex):
         return len(gone)
 
     def search(self, queries: Vectors, k: int, allowed: Ids | None = None) -> tuple[Vectors, Ids]:
-        """See VectorIndex. Exact among few allowed rows, whatever the kind of index."""
+        """The k rows with the largest inner product for each query (M, D), best first, among `allowed` ids if given.
+
+        Exact among few allowed rows, whatever the kind of index.
+
+        Returns:
+            Scores (M, k), float32, and ids (M, k), int64; where fewer rows are left, the rest have id -1.
+        """
         queries = np.ascontiguousarray(queries, np.float32)
         if self.kind == "exact":
             # Rows are compared at the speed of memory; waking other threads takes longer than they save.
@@ -132,8 +123,10 @@ class FaissIndex(VectorIndex):
             return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
         if allowed is None:
             # FAISS's GPU indexes take no selection of ids, so filtered searches stay on the processor.
-            searched = self._on_gpu() or self._index
-            return searched.search(queries, k, params=None if self._gpu else self._parameters(self._effort))  # type: ignore[no-any-return]
+            gpu = self._on_gpu() if max(k, self._effort) <= GPU_MOST else None
+            if gpu is not None:
+                return gpu.search(queries, k)  # type: ignore[no-any-return]
+            return self._index.search(queries, k, params=self._parameters(self._effort))  # type: ignore[no-any-return]
         if self.kind == "hnsw" and len(allowed) < self.exact_limit:
             return self._search_rows(queries, k, allowed)
         share = max(1, len(self) // len(allowed))
@@ -141,7 +134,7 @@ class FaissIndex(VectorIndex):
         return self._index.search(queries, k, params=self._parameters(self._effort * share, selector))  # type: ignore[no-any-return]
 
     def save(self, path: Path) -> None:
-        """See VectorIndex. Raises OSError where the file can't be written whole."""
+        """Write the index to one file. Raises OSError where it can't be written whole."""
         # FAISS reports a full disk as a RuntimeError without its reason; Python's own writing tells.
         content = faiss.serialize_index(self._index)
         with path.open("wb") as file:
@@ -151,7 +144,7 @@ class FaissIndex(VectorIndex):
 
     @classmethod
     def load(cls, path: Path) -> "FaissIndex":
-        """See VectorIndex."""
+        """Read an index that `save` wrote. Raises IndexFileError."""
         try:
             with path.open("rb") as file:
                 dimensions, exact_limit, effort, chosen_at = (int(number) for number in np.load(file))

@@ -35,13 +35,20 @@ def cut_command(
     alpha: Annotated[bool, typer.Option("--alpha", help="write grey mattes in place of cut-outs")] = False,
     on: Annotated[str | None, typer.Option(metavar="COLOUR|IMAGE", help="compose on a colour or a picture")] = None,
     mask: Annotated[
-        str | None, typer.Option(metavar="FILE|FOLDER|BOX", help="coarse mask of the product, in place of the own one")
+        str | None,
+        typer.Option(metavar="BOX|FILE|FOLDER", help="coarse mask of the product, in place of what the network finds"),
     ] = None,
     keep: Annotated[
-        str | None, typer.Option(metavar="BOX|FILE|FOLDER", help="what to keep: LEFT,TOP,RIGHT,BOTTOM or a mask")
+        str | None,
+        typer.Option(
+            metavar="BOX|FILE|FOLDER", help="what to keep: LEFT,TOP,RIGHT,BOTTOM, a mask or a folder of masks"
+        ),
     ] = None,
     drop: Annotated[
-        str | None, typer.Option(metavar="BOX|FILE|FOLDER", help="what to drop: LEFT,TOP,RIGHT,BOTTOM or a mask")
+        str | None,
+        typer.Option(
+            metavar="BOX|FILE|FOLDER", help="what to drop: LEFT,TOP,RIGHT,BOTTOM, a mask or a folder of masks"
+        ),
     ] = None,
     closed_form: Annotated[bool, typer.Option(help="fill the unknown band by closed-form matting")] = False,
     weights: Weights = None,
@@ -111,7 +118,9 @@ def train_command(
     photos: Annotated[Path, typer.Option(help="folder of photos named by id")],
     alphas: Annotated[
         list[Path],
-        typer.Option(help="folder of mattes named by id; may be given again, and only the last one's are measured on"),
+        typer.Option(
+            help="folder of mattes named by id; may be given several times, and only the last one's are measured on"
+        ),
     ],
     run: Annotated[Path, typer.Option(help="folder for the arrays, the checkpoint and the log")],
     out: Annotated[Path, typer.Option(help="weights file to write")],
@@ -127,8 +136,12 @@ def train_command(
     grow: Annotated[bool, typer.Option(help="begin with small pictures; else vary their size")] = True,
     rate: Annotated[float, typer.Option(min=0, help="highest learning rate of untrained layers")] = TrainConfig.rate,
     trunk_rate: Annotated[float, typer.Option(min=0, help="the same of the trunks")] = TrainConfig.trunk_rate,
-    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos to measure on")] = 0.06,
-    twice: Annotated[list[str] | None, typer.Option(help="class whose photos come twice as often; repeatable")] = None,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of photos to measure on")
+    ] = TrainConfig.held_out,
+    twice: Annotated[
+        list[str] | None, typer.Option(help="category whose photos come twice as often; may be given several times")
+    ] = None,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
     device: Device = "auto",
 ) -> None:
@@ -137,9 +150,13 @@ def train_command(
         keep_freed_memory()
         table = read_table(labels, ("id", "category"))
         classes = tuple(sorted({row["category"] for row in table.rows} - {""}))
+        found = read_training_photos(photos, alphas, grades, labels, split, list(classes))
+        matted = sorted({classes[photo.class_] for photo in found if photo.matte and photo.class_ >= 0})
         for name in twice or []:
-            if name not in classes:
-                fail(f"--twice {name}: {labels} has no such category; it has {', '.join(classes)}", status=2)
+            if name not in matted:
+                fail(
+                    f"--twice {name}: no photo with a matte is of this category; they are {', '.join(matted)}", status=2
+                )
         config = TrainConfig(
             trunk=trunk,
             class_aware=class_aware,
@@ -153,7 +170,6 @@ def train_command(
             twice=tuple(classes.index(name) for name in twice or []),
             seed=seed,
         )
-        found = read_training_photos(photos, alphas, grades, labels, split, list(classes))
         torch.manual_seed(seed)
         network = new_network(config, len(classes))
         if start is not None:

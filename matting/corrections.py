@@ -55,6 +55,11 @@ def read_correction(
         raise CorrectionError(f"{path}: the mask can't be read") from error
 
 
+def is_correction(name: str) -> bool:
+    """Whether this is a box, or a file or folder that is there."""
+    return BOX.fullmatch(name) is not None or Path(name).exists()
+
+
 def mask_in(folder: Path, photo: Path) -> Path | None:
     """The file in a folder of masks that is named like a photo's path within its own, whatever the suffix."""
     like = folder / photo.with_suffix("")

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from matting.console import progress_bar, warn
-from matting.corrections import CorrectionError, mask_in, read_correction
+from matting.corrections import CorrectionError, is_correction, mask_in, read_correction
 from matting.cutout import compose, cut_out
 from matting.matter import Matter
 from matting.photo import PhotoError, find_photos, read_photo
@@ -45,16 +45,18 @@ class CutReport:
 def cut_files(places: list[Path], out: Path, matter: Matter, options: CutOptions) -> CutReport:
     """Write one PNG a photo, named like it; photos in a folder's subfolders get the same subfolders.
 
-    A photo that can't be read is named in a warning and left out; so is one without a product, whose whole picture is
-    written.
+    A photo that can't be read, or what was said of it, is named in a warning, and it is left out. One without a product
+    is named, too, and written whole.
 
     Raises:
         CutError: two photos would be written to the same file, or there are no photos, or none that a folder of masks
-            names.
+            names, or what was said of all is no box, mask or folder.
     """
     target_of = plan(places, out)
     within = {path: target.relative_to(out).with_name(path.name) for path, target in target_of.items()}
     for option, name in (("--mask", options.mask), ("--keep", options.keep), ("--drop", options.drop)):
+        if name is not None and not is_correction(name):
+            raise CutError(f"{option} {name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
         if name is not None and Path(name).is_dir() and not any(mask_in(Path(name), of) for of in within.values()):
             raise CutError(f"{option} {name}: holds no mask that is named like one of the photos")
     written = 0
@@ -63,7 +65,8 @@ def cut_files(places: list[Path], out: Path, matter: Matter, options: CutOptions
             try:
                 picture = cut_file(path, matter, options, within[path])
             except (PhotoError, CorrectionError) as error:
-                warn(str(error) if isinstance(error, CorrectionError) else f"{path}: {error}; left out")
+                reason = str(error) if isinstance(error, CorrectionError) else f"{path}: {error}"
+                warn(f"{reason}; {path.name} is left out")
             else:
                 write_png(picture, target)
                 written += 1

@@ -31,7 +31,9 @@ SMALLEST_FLOOR = 64
 # Shares of the training pictures: photos, products on a floor, products in another's place in its scene.
 KINDS = {"photo": 0.4, "floor": 0.25, "scene": 0.35}
 SMOOTHED_FROM = 1.2  # photo pixels a new pixel
-ENLARGED_TO = 0.9  # photo pixels a new pixel, at least: M-Net is to see edges as sharp as photos have them
+# Photo pixels a new pixel, at least: M-Net is to see edges as sharp as photos have them. Only photos smaller than the
+# new picture are enlarged more, and products that take the place of a larger one.
+LEAST_REDUCTION = 0.9
 PAINTED_BEYOND = 5  # pixels around a product that are painted over with it
 SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
 
@@ -260,10 +262,10 @@ def make_example(
     if kind == "scene":
         scene = _turn(scene, random)
         window = window_of(scene.alpha.shape[1:], height, width, random)
-        scene_grid = _grid(window, scene.alpha.shape[1:], height, width)
+        background = sample(scene.scene, _grid(window, scene.alpha.shape[1:], height, width), "reflection")
         grid = _grid(_into_place(layers.alpha, scene.alpha, random) @ window, size, height, width)
     elif kind == "floor":
-        grid = placing_grid(layers.alpha, height, width, random)
+        grid = placing_grid(layers.alpha, height, width, random, LEAST_REDUCTION)
     else:
         grid = window_grid(size, height, width, random)
     colours = sample(torch.cat([layers.photo, layers.foreground]), grid, "reflection")
@@ -273,11 +275,7 @@ def make_example(
     # A floor as sharp as the product: else sharpness alone would tell them apart.
     reduced = max(1.0, photo_pixels(grid, size))
     floor, *others = _order_floors(floors, foreground, alpha, random)
-    if kind == "scene":
-        background = sample(scene.scene, scene_grid, "reflection")
-        enlarged = photo_pixels(scene_grid, scene.alpha.shape[1:]) / min(1.0, photo_pixels(grid, size))
-        background = soften(background, enlarged)
-    else:
+    if kind != "scene":
         background = lay_floor(floor, height, width, random, reduced)
     if kind == "floor" and random.random() < 0.4:
         background = lay_sheet(lay_floor(others[0], height, width, random, reduced), background, random)
@@ -360,16 +358,6 @@ def sample(picture: Tensor, grid: Tensor, padding: str) -> Tensor:
     return finely.mean(dim=0)
 
 
-def soften(picture: Tensor, factor: float) -> Tensor:
-    """A picture (C, H, W) as if it had been enlarged by this factor; the same where that is 1 or less."""
-    if factor <= 1:
-        return picture
-    height, width = picture.shape[1:]
-    smaller = (max(1, round(height / factor)), max(1, round(width / factor)))
-    reduced = functional.interpolate(picture[None], size=smaller, mode="area")
-    return functional.interpolate(reduced, size=(height, width), mode="bilinear", align_corners=False)[0]
-
-
 def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray[np.float64]:
     """(3, 3): turned, made larger, then shifted."""
     cosine, sine = scale * math.cos(math.radians(degrees)), scale * math.sin(math.radians(degrees))
@@ -377,14 +365,17 @@ def _affine(scale: float, degrees: float, shift: tuple[float, float]) -> NDArray
 
 
 def window_of(source: Sequence[int], height: int, width: int, random: np.random.Generator) -> NDArray[np.float64]:
-    """A view of a photo of this size: nearly all of it, else a part, slightly turned; an affine map like `_grid`'s."""
+    """A view of a photo of this size, slightly turned: an affine map like `_grid`'s.
+
+    It shows nearly all of the photo or, if that is large enough not to be enlarged for it, a part.
+    """
     old_height, old_width = source
     # Photo pixels a new pixel, when the new picture just fits into the photo, or the photo into the new picture.
     inside, outside = min(old_height / height, old_width / width), max(old_height / height, old_width / width)
     largest = outside if random.random() < 0.1 else inside
     smallest = 0.6 if random.random() < 0.5 else 0.88
-    scale = float(np.exp(random.uniform(math.log(smallest * inside), math.log(largest * 1.02))))
-    scale = max(scale, min(ENLARGED_TO, inside))
+    least = max(smallest * inside, min(LEAST_REDUCTION, inside))
+    scale = float(np.exp(random.uniform(math.log(least), math.log(largest * 1.02))))
     free_x = max(0.0, old_width - width * scale) / 2
     free_y = max(0.0, old_height - height * scale) / 2
     shift = (random.uniform(-free_x, free_x), random.uniform(-free_y, free_y))
@@ -402,7 +393,7 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
 
     Args:
         alpha: (1, H, W), of the product.
-        other: (1, H', W'), of the one in whose place it comes. Its box is about as large as the other's.
+        other: (1, H', W'), of the one in whose place it comes. The areas of their boxes become about the same.
         random: where chance comes from.
     """
     centres, sides = [], []
@@ -420,8 +411,13 @@ def _into_place(alpha: Tensor, other: Tensor, random: np.random.Generator) -> ND
     return turned
 
 
-def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Generator) -> Tensor:
-    """The product anywhere in the picture, at 0.4 to 1.1 of its size, turned."""
+def placing_grid(
+    alpha: Tensor, height: int, width: int, random: np.random.Generator, least_reduction: float = 0.0
+) -> Tensor:
+    """The product anywhere in the picture, at 0.4 to 1.1 of its size, turned; smaller if its photo shows it small.
+
+    `least_reduction`: photo pixels a new pixel, at least.
+    """
     box = box_of(alpha[0] > 127)
     if box is None:
         return window_grid(alpha.shape[1:], height, width, random)
@@ -431,7 +427,7 @@ def placing_grid(alpha: Tensor, height: int, width: int, random: np.random.Gener
     box_width = cosine * (right - left) + sine * (bottom - top)
     box_height = sine * (right - left) + cosine * (bottom - top)
     size = random.uniform(0.4, 1.1)
-    scale = max(ENLARGED_TO, max(box_width / width, box_height / height) / size)
+    scale = max(least_reduction, max(box_width / width, box_height / height) / size)
     # Where the box's centre comes to lie, from the new picture's centre, in new pixels.
     free_x, free_y = abs(width - box_width / scale) / 2, abs(height - box_height / scale) / 2
     x, y = random.uniform(-free_x, free_x), random.uniform(-free_y, free_y)

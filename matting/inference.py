@@ -1,4 +1,4 @@
-"""From a photo to its matte: one look at the whole, then the edge at the photo's own size."""
+"""From a photo to its matte: a look at the whole, one at the product's box, then the edge at the photo's own size."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from matting.network import BACKGROUND, FOREGROUND, STRIDE, UNKNOWN, MattingNetwork, normalise
+from matting.network import BACKGROUND, FOREGROUND, MATTE_STRIDE, STRIDE, UNKNOWN, MattingNetwork, normalise
 from matting.photo import PhotoError
 from matting.refine import MARGIN, at_size, box_of, harden, refine, without_lesser_parts
 from matting.trimap import make_trimap, one_hot
@@ -62,19 +62,16 @@ def look(
     height, width = photo.shape[1:]
     batch = _as_batch(network, photo)
     class_features, _ = network.class_features(batch)
-    if trimap is None:
+    if trimap is not None:
+        used = trimap[None].to(batch.device)
+    else:
         used = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
         if own is not None:
-            used = _with_second_look(network, own, used)
-        used = _padded(used)
-    else:
-        used = _padded(trimap[None]).to(batch.device)
+            used = _with_second_look(network, own, used, keep, drop)
     for region, channel in ((keep, FOREGROUND), (drop, BACKGROUND)):
         if region is not None:
             sure = functional.one_hot(torch.tensor(channel), 3).to(used)[None, :, None, None]
-            corrected = _padded(region[None, None].float()).bool()
-            used = torch.where(corrected.to(used.device), sure, used)
-    used = used[:, :, :height, :width]
+            used = torch.where(region.to(used.device), sure, used)
     features = None if class_features is None else class_features[:, :, :height, :width]
     seen = photo if finer is None else finer
     alpha = _alpha_where_unsure(
@@ -86,20 +83,32 @@ def look(
     return Look(used[0].float().cpu(), alpha[0, 0, : seen.shape[1], : seen.shape[2]].float().cpu(), features)
 
 
-def _with_second_look(network: MattingNetwork, photo: Tensor, trimap: Tensor) -> Tensor:
+def _with_second_look(
+    network: MattingNetwork, photo: Tensor, trimap: Tensor, keep: Tensor | None, drop: Tensor | None
+) -> Tensor:
     """T-Net's trimap (1, 3, h, w) of a photo (3, H, W), its mean with what T-Net sees of the product's box alone.
 
-    The product is larger there, and mirrored: what the network is wrong about in one look it often is not in another.
+    The box is mirrored, and larger where the photo has the pixels for it: what the network is wrong about in one look
+    it often is not in another. What lies outside is background in the second look.
     """
-    box = box_of(trimap[0, FOREGROUND] + trimap[0, UNKNOWN] / 2 > 0.5)
+    product = trimap[0, FOREGROUND] + trimap[0, UNKNOWN] / 2 > 0.5
+    if keep is not None:
+        product = product | keep.to(product.device)
+    if drop is not None:
+        product = product & ~drop.to(product.device)
+    box = box_of(product)
     if box is None:
         return trimap
-    beside = round(BESIDE_PRODUCT * max(side.stop - side.start for side in box))
-    seen, inside = [], []
-    for side, coarse, end in zip(box, trimap.shape[2:], photo.shape[1:], strict=True):
-        inside.append(slice(max(0, side.start - beside), min(coarse, side.stop + beside)))
-        seen.append(slice(*(round(at * end / coarse) for at in (inside[-1].start, inside[-1].stop))))
-    cropped = photo[:, seen[0], seen[1]]
+    beside = max(MARGIN, round(BESIDE_PRODUCT * max(side.stop - side.start for side in box)))
+    rows, columns = (
+        slice(max(0, side.start - beside), min(end, side.stop + beside))
+        for side, end in zip(box, trimap.shape[2:], strict=True)
+    )
+    own_rows, own_columns = (
+        slice(*(round(at * own / coarse) for at in (side.start, side.stop)))
+        for side, own, coarse in zip((rows, columns), photo.shape[1:], trimap.shape[2:], strict=True)
+    )
+    cropped = photo[:, own_rows, own_columns]
     scale = min(1.0, max(trimap.shape[2:]) / max(cropped.shape[1:]))
     height, width = (max(1, round(side * scale)) for side in cropped.shape[1:])
     batch = _as_batch(network, at_size(cropped, (height, width)).flip(2))
@@ -107,9 +116,12 @@ def _with_second_look(network: MattingNetwork, photo: Tensor, trimap: Tensor) ->
     mirrored = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
     second = torch.zeros_like(trimap)
     second[:, BACKGROUND] = 1
-    size = [side.stop - side.start for side in inside]
-    second[:, :, inside[0], inside[1]] = functional.interpolate(
-        mirrored.flip(3), size=size, mode="bilinear", antialias=True, align_corners=False
+    second[:, :, rows, columns] = functional.interpolate(
+        mirrored.flip(3).contiguous(),
+        size=(rows.stop - rows.start, columns.stop - columns.start),
+        mode="bilinear",
+        antialias=True,
+        align_corners=False,
     )
     return (trimap + second) / 2
 
@@ -137,13 +149,18 @@ def _alpha_where_unsure(
     if unsure is None:
         return alpha
     rows, columns = (
-        slice(max(0, own.start - MARGIN) // 16 * 16, min(end, (own.stop - 1 + MARGIN) // 16 * 16 + 16))
+        slice(_down(max(0, own.start - MARGIN)), min(end, _down(own.stop - 1 + MARGIN) + MATTE_STRIDE))
         for own, end in zip(unsure, trimap.shape[2:], strict=True)
     )
     box = (slice(None), slice(None), rows, columns)
     features = None if class_features is None else class_features[box]
     alpha[box] = network.alpha(photo[box], features, trimap[box])
     return alpha
+
+
+def _down(place: int) -> int:
+    """The last multiple of M-Net's stride that is not beyond a place."""
+    return place // MATTE_STRIDE * MATTE_STRIDE
 
 
 def matte_at(
@@ -160,7 +177,7 @@ def matte_at(
     Args:
         network: the matting network.
         photo: (3, H, W), uint8.
-        size: the longest side in pixels at which the network looks at the whole photo.
+        size: the longest side in pixels at which the network looks at the whole photo, and at the product's box.
         mask, keep, drop, closed_form: see `Matter.cut`.
 
     Returns:
@@ -181,7 +198,7 @@ def matte_at(
         trimap = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([band])))[0]
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     finer = photo if 1 > scale >= SMALLER_FOR_TRIMAP else None
-    looked = look(network, coarse, trimap, kept, dropped, finer, photo)
+    looked = look(network, coarse, trimap, kept, dropped, finer=finer, own=photo)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))

@@ -130,13 +130,13 @@ def class_loss(logits: Tensor, classes: Tensor) -> Tensor:
 def matting_loss(matting: Matting, truth: Truth, weights: LossWeights) -> Tensor:
     """Equation 7: the weighted total, and beside it the loss of overlap."""
     alpha = matting.alpha.float()
-    composition = (
+    trimap_alpha_composition = (
         trimap_loss(matting.trimap_logits.float(), truth.trimaps)
         + 0.5 * alpha_loss(alpha, truth.alphas)
         + 0.5 * composition_loss(alpha, truth.alphas, truth.foregrounds, truth.backgrounds)
     )  # equation 2
     loss = (
-        weights.trimap_alpha_composition * composition
+        weights.trimap_alpha_composition * trimap_alpha_composition
         + weights.variation * weighted_variation_loss(alpha, truth.photos)
         + weights.gradient * gradient_loss(alpha, truth.alphas)
         + weights.gabor * gabor_loss(alpha, truth.alphas)

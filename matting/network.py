@@ -1,11 +1,14 @@
 """The matting network: photograph -> trimap and alpha, with the help of what kind of product it shows.
 
-After S. Yamaguchi et al., "Class-Aware Image Matting for Product Images" (section 3.1, figure 1), with two changes that
-its authors' results call for. Their class features entered both networks from the first step on and made the mattes
-worse; here the weights that read them start at zero, so that training begins at the network without classes and takes
-from the class features only what lowers its loss. And the alpha is fused from trimap and M-Net's output as in Chen et
-al., "Semantic Human Matting" (2018, equation 2), on which they built, so that M-Net spends itself on the band between
-product and background.
+After S. Yamaguchi et al., "Class-Aware Image Matting for Product Images" (section 3.1, figure 1). Its parts are smaller
+here: EfficientNet-Lite trunks in place of ResNet-18 and of Chen et al.'s encoder, a class network that reads half the
+size, and an M-Net on squares of 2 x 2 pixels.
+
+Two more changes its authors' results call for. Their class features entered both networks from the first step on and
+made the mattes worse; here the weights that read them start at zero, so that training begins at the network without
+classes and takes from the class features only what lowers its loss. And the alpha is fused from trimap and M-Net's
+output as in Chen et al., "Semantic Human Matting" (2018, equation 2), on which they built, so that M-Net spends itself
+on the band between product and background.
 """
 
 import copy
@@ -23,6 +26,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 BACKGROUND, UNKNOWN, FOREGROUND = range(3)
 CLASS_FEATURES = 4  # one map a stage of the class network
 STRIDE = 32  # photos are padded to a multiple of this
+MATTE_STRIDE = 16  # of M-Net alone: squares of 2 x 2 pixels, halved three times
 
 
 @dataclass(frozen=True)

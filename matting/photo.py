@@ -36,7 +36,9 @@ class PhotoError(ValueError):
 
 
 def find_photos(places: Iterable[Path]) -> list[Path]:
-    """All photo files in folders (at any depth, following links once) and the files named themselves, sorted.
+    """All photo files in folders, at any depth and following links once, and the files named themselves.
+
+    They come in the order given, each folder's own sorted.
 
     A folder that can't be listed stands for its photos, so that it is refused by name when it is read. Raises OSError,
     with the name, for a place that is not there.

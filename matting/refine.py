@@ -7,7 +7,7 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
-from matting.network import BACKGROUND, FOREGROUND, UNKNOWN, MattingNetwork, normalise
+from matting.network import BACKGROUND, FOREGROUND, MATTE_STRIDE, UNKNOWN, MattingNetwork, normalise
 from matting.trimap import one_hot
 
 TILE = 512  # pixels, without the margin
@@ -93,12 +93,12 @@ def box_of(held: Tensor) -> tuple[slice, slice] | None:
 
 
 def _seen(own: slice, end: int) -> Tensor:
-    """The rows (or columns) that M-Net sees for some: those of a margin too, and a multiple of 16 in all.
+    """The rows (or columns) that M-Net sees for some: those of a margin too, and a multiple of its stride in all.
 
     Where the photo ends its last row is repeated.
     """
     first, last = max(0, own.start - MARGIN), min(end, own.stop + MARGIN)
-    return torch.arange(first, last + (first - last) % 16).clamp(max=end - 1)
+    return torch.arange(first, last + (first - last) % MATTE_STRIDE).clamp(max=end - 1)
 
 
 def harden(alpha: NDArray[np.float32], reach: float = 8.0) -> NDArray[np.float32]:

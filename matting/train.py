@@ -54,7 +54,7 @@ SAME_CLASS = 0.8  # share of the scenes whose own product is of the class of wha
 class TrainConfig:
     """How a network is trained; kept in the checkpoint and in the weights file.
 
-    `twice`: the classes whose photos come twice as often as others.
+    `twice`: the classes, by their positions, whose photos come twice as often as others.
     """
 
     trunk: str = PACKAGED_TRUNK

@@ -1,6 +1,7 @@
 """The attributes of a garment: their values, their names for people, and where each applies.
 
-The schema is data (`attributes.toml`, or a user's file of the same form). No other module knows an attribute by name.
+The schema is data (`attributes.toml`, or a user's file of the same form). But for the category and the
+demo's three searches, no other module knows an attribute by name.
 """
 
 import json

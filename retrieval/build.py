@@ -1,4 +1,4 @@
-"""Bring photographs into a catalogue, and take items out of it."""
+"""Bring photographs into a catalogue, new, changed or moved ones, from folders and CSV files."""
 
 import os
 from collections.abc import Callable, Sequence

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from matting import PhotoError, find_by_name, read_matte, read_photo
+from matting.console import warn
 from matting.tables import TableError, read_table, rows_of_split
 from retrieval.attributes import CATEGORY, Schema
 from retrieval.tables import DOES_NOT_APPLY, check_values, known_value
@@ -252,7 +253,7 @@ def load_squares(
         close_ups: whether squares show close-ups, whole photos too those of the garment with all that surrounds it.
 
     Returns:
-        The squares. A photo that can't be read is grey all over, and named on standard output.
+        The squares. A photo that can't be read is grey all over, and named in a warning.
     """
     of_photo = mattes or [None] * len(paths)
     files = [file for pair in zip(paths, of_photo, strict=True) for file in pair if file is not None]
@@ -273,7 +274,7 @@ def load_squares(
                     squares[place, number] = square
             except PhotoError as error:
                 squares[:, number] = MARGIN_GREY
-                print(f"{path}: {error}; it is left grey")
+                warn(f"{path}: {error}; it is left grey")
             progress(number + 1)
         squares.flush()
         unfinished.replace(file)

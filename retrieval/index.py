@@ -88,8 +88,14 @@ def search_command(
     catalog: CatalogFolder,
     image: Annotated[Path | None, typer.Option(help="photo to search with")] = None,
     item: Annotated[str | None, typer.Option(help="id of an item to search with")] = None,
-    by: Annotated[list[str] | None, typer.Option(metavar="ATTR[=WEIGHT]", help="attribute that counts")] = None,
-    change: Annotated[list[str] | None, typer.Option("--set", metavar="ATTR=VALUE", help="like it, but…")] = None,
+    by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ATTR[=WEIGHT]", help="attribute that counts; may be given several times"),
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="ATTR=VALUE", help="another value to ask for; may be given several times"),
+    ] = None,
     where: Annotated[
         str | None, typer.Option(metavar="EXPR", help="filter, such as 'category=dress and price<30'")
     ] = None,

@@ -16,8 +16,8 @@ def value_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.1)
     """Cross-entropy of one attribute's values with soft targets.
 
     Args:
-        logits: (B, V).
-        targets: (B, V), each row a distribution over the values that a photo may have, the last of them "does not
+        logits: (B, V + 1).
+        targets: (B, V + 1), each row a distribution over the values that a photo may have, the last of them "does not
             apply", or zeros where its value is not known; such rows do not count.
         smoothing: the share of each target that is spread evenly over all values, since some labels are wrong.
 
@@ -33,7 +33,7 @@ def value_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.1)
 
 
 def attributes_cross_entropy(logits: list[Tensor], targets: list[Tensor], smoothing: float = 0.1) -> Tensor:
-    """The mean over attributes of `value_cross_entropy`; one (B, V) tensor an attribute in both lists."""
+    """The mean over attributes of `value_cross_entropy`; one (B, V + 1) tensor an attribute in both lists."""
     losses = [value_cross_entropy(of, to, smoothing) for of, to in zip(logits, targets, strict=True)]
     return torch.stack(losses).mean()
 
@@ -76,6 +76,8 @@ def inter_branch_loss(
     temperature: float = 0.07,
 ) -> Tensor:
     """Contrastive loss between branches: a patch vector agrees with the region vectors of its value and no others.
+
+    After Dong et al. 2023 (see `retrieval.network`); each positive has a term of its own here, and their mean counts.
 
     Args:
         patch: (B, D), unit rows of one attribute.

@@ -93,9 +93,9 @@ class Seen:
     """What the network sees in B photos.
 
     `region` and `patch` are unit vectors (B, A, D), zero where that branch is switched off; `background` (B, A, D) are
-    the region branch's of all that an attribute does not look at. `look` (B, A, look) are unit vectors of both branches
-    together, for losses that compare photos. `logits` holds A tensors (B, V + 1), whose last column stands for "does
-    not apply".
+    the region branch's of all that an attribute does not look at, zero unless asked for (`see`). `look` (B, A, look)
+    are unit vectors of both branches together, for losses that compare photos. `logits` holds A tensors (B, V + 1),
+    whose last column stands for "does not apply".
     """
 
     region: Tensor
@@ -353,6 +353,9 @@ class RegionPatchNet(nn.Module):
         Args:
             photos, foreground: of what the network is shown.
             close_ups: the same of close-ups of it; without them, or where they count nothing, they are not read.
+
+        Returns:
+            What `see` gives, with logits to which colours and close-ups have added; its vectors know neither.
         """
         seen = self.see(self.maps(photos), foreground)
         logits = self.colour_branch.add_to(seen.logits, photos, foreground)

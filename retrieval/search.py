@@ -129,8 +129,8 @@ class SearchService:
 
     def item(self, key: str) -> Garment:
         """What is known of an item. Raises CatalogError if there is no such item."""
-        rows, values, path = self.catalog.item(key)
-        known = self.catalog.values_of(key)
+        rows, known, path = self.catalog.item(key)
+        values = {name: value for name, (value, _, _) in known.items()}
         sure = {name: confidence for name, (_, confidence, _) in known.items()}
         by_people = frozenset(name for name, (_, _, of_people) in known.items() if of_people)
         return Garment(rows, values, sure, key, Path(path), by_people, self.catalog.model.fingerprint)

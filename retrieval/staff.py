@@ -15,7 +15,7 @@ from index import browse, corrections
 from index.browse import MOST_VALUES, Column
 from index.catalog import Hit, KnownPhoto
 from index.corrections import StoredCorrection
-from index.storage import CatalogError
+from index.storage import BusyError, VersionError
 from matting import PhotoError
 from retrieval.search import Matte, SearchError, SearchService
 from retrieval.tables import DOES_NOT_APPLY
@@ -186,12 +186,12 @@ def rejection_kind(reason: str) -> str | None:
 
 def is_of_another_version(error: Exception) -> bool:
     """Whether a catalogue can't be opened because another version of erimoto made it."""
-    return isinstance(error, CatalogError) and ("erimoto reads" in str(error) or "newer erimoto" in str(error))
+    return isinstance(error, VersionError)
 
 
 def why_not_added(error: Exception) -> str:
     """What kind of thing kept photos from being added: "busy", "weights" or "unexpected"."""
-    if isinstance(error, CatalogError) and "another command" in str(error):
+    if isinstance(error, BusyError):
         return "busy"
     return "weights" if isinstance(error, SearchError) else "unexpected"
 

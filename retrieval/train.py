@@ -256,7 +256,7 @@ def train(
     Args:
         labelled: the photos and what is known of them; whole senders of them are held out for calibration.
         schema: the attributes.
-        network: with a pre-trained trunk and new heads.
+        network: new on a pre-trained trunk, trained before, or extended for `adapt`.
         config: how to train.
         run: folder for the photos' arrays, the checkpoint and the log (`log.jsonl`, a line an epoch).
         device: where to train.
@@ -266,6 +266,10 @@ def train(
 
     Returns:
         The averaged network with its calibration, or None if the user stopped the run; it goes on when called again.
+
+    Raises:
+        TrainError: nobody is left to train on, or held out to weigh close-ups by; no matte is found; the checkpoint is
+            of another run.
     """
     run.mkdir(parents=True, exist_ok=True)
     held_out = hold_out_senders(labelled.senders, config.held_out, config.seed)
@@ -280,7 +284,10 @@ def train(
         raise TrainError("--held-out leaves no photo to train on; give 0")
     unweighed = network.close_up is not None and not network.close_up_share.any()
     if config.weigh_close_ups and unweighed and len(unseen.ids) == 0:
-        raise TrainError("no sender is held out, whose photos would tell how much close-ups count")
+        raise TrainError(
+            "--add-close-up: too few senders to hold any out, whose photos would tell how much close-ups count; "
+            "give more photos, or a larger --held-out"
+        )
     if config.held_out > 0 and len(unseen.ids) == 0:
         warn("too few senders to hold any out: nothing is measured, and confidences are not calibrated")
     batches = len(taught.ids) // min(config.batch, len(taught.ids))
@@ -541,8 +548,12 @@ def main(
         float | None,
         typer.Option(min=0, max=1, help="how much of what surrounds them cut-outs keep; default: as --start, or 0.15"),
     ] = None,
-    freeze_shallow: Annotated[bool, typer.Option(help="keep the trunk's shallow part as it is")] = True,
-    held_out: Annotated[float, typer.Option(min=0, max=0.5, help="share of photos for calibration")] = 0.08,
+    freeze_shallow: Annotated[
+        bool, typer.Option(help="keep the trunk's shallow part as it is")
+    ] = TrainConfig.freeze_shallow,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.5, help="share of photos for calibration")
+    ] = TrainConfig.held_out,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
 ) -> None:
@@ -562,8 +573,13 @@ def main(
         close_up=close_up,
     )
     with one_line_errors():
-        if only_new and (close_up or add_close_up is not None):
-            fail("--adapt: leaves close-ups as they are; leave out --close-up and --add-close-up", status=2)
+        others = (close_up, add_close_up, teacher, size, surroundings)
+        if only_new and any(option not in (None, False, []) for option in others):
+            fail(
+                "--adapt: keeps size, surroundings and close-ups as they are, and has no teachers; leave out "
+                "--close-up, --add-close-up, --teacher, --size and --surroundings",
+                status=2,
+            )
         if close_up and (mattes is None or add_close_up is not None):
             fail(
                 "--close-up: give --mattes, by which the garments' upper parts are found, and no --add-close-up",

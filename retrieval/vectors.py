@@ -10,7 +10,8 @@ would be alike for being unsure of the same values: what may be navy or black is
 import numpy as np
 from numpy.typing import NDArray
 
-VECTORS = "2"  # changes whenever vectors are made otherwise: catalogues of the former are then built anew
+# Changes whenever vectors, or the mattes under them, are made otherwise: catalogues of the former are built anew.
+VECTORS = "3"
 SHARPNESS = 3.5
 
 

@@ -312,6 +312,15 @@ def test_no_catalogue_and_an_unfinished_one(tmp_path: Path) -> None:
         open_catalog(tmp_path / "unfinished")
 
 
+def test_a_lost_database_is_named_and_not_made_anew(folder: Path) -> None:
+    (folder / "catalog.db").unlink()
+    with pytest.raises(CatalogError, match=r"catalog\.db: missing; restore it"):
+        open_catalog(folder)
+    with pytest.raises(CatalogError, match=r"catalog\.db: missing; restore it"), write_catalog(folder):
+        pass
+    assert not (folder / "catalog.db").exists()
+
+
 def test_migrations_make_the_tables_that_the_code_uses(folder: Path) -> None:
     with create_engine(f"sqlite:///{folder / 'catalog.db'}").connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []

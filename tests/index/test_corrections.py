@@ -41,7 +41,7 @@ def test_the_newest_correction_counts_before_labels_until_it_is_undone(catalog: 
     corrections.correct(catalog.engine, "i1", "shape", "flat", "Ren")
     assert shaped(catalog, "flat") == ["i1"]
     assert shaped(catalog, "oval") == shaped(catalog, "square") == []
-    assert catalog.values_of("i1")["shape"] == ("flat", 1.0, True)
+    assert catalog.item("i1")[1]["shape"] == ("flat", 1.0, True)
     newest, oldest = corrections.corrections(catalog.engine)
     assert (newest.value, newest.who, newest.predicted, newest.undone) == ("flat", "Ren", "round", None)
     assert corrections.undo(catalog.engine, newest.id)

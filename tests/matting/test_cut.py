@@ -71,7 +71,7 @@ def test_small_products_are_looked_at_again(matter: Matter, samples: Path, monke
         true = np.pad(read_matte(alpha, photo.size), around)
         twice.append(intersection_over_union(matter.matte(wide), true))
         with monkeypatch.context() as without:
-            without.setattr(inference, "_with_second_look", lambda network, photo, trimap: trimap)
+            without.setattr(inference, "_with_second_look", lambda network, photo, trimap, keep, drop: trimap)
             once.append(intersection_over_union(matter.matte(wide), true))
     assert np.mean(twice) > np.mean(once) + 0.01
     assert np.median(np.subtract(twice, once)) > 0

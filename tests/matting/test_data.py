@@ -27,7 +27,6 @@ from matting.data import (
     placing_grid,
     read_training_photos,
     sample,
-    soften,
     window_grid,
     window_of,
 )
@@ -158,6 +157,18 @@ def test_a_product_takes_the_place_of_another() -> None:
         assert float((placed & covered).sum() / (placed | covered).sum()) > 0.6
 
 
+def test_a_product_of_another_shape_becomes_as_large_as_the_one_before() -> None:
+    long, wide = torch.zeros(1, 200, 150, dtype=torch.uint8), torch.zeros(1, 200, 150, dtype=torch.uint8)
+    long[:, 20:180, 60:90] = 255
+    wide[:, 70:130, 20:130] = 255
+    random = np.random.default_rng(0)
+    areas = [
+        float((sample(long, _grid(_into_place(long, wide, random), (200, 150), 200, 150), "zeros") > 0.5).sum())
+        for _ in range(20)
+    ]
+    assert np.mean(areas) == pytest.approx(60 * 110, rel=0.15)
+
+
 def test_a_scene_is_seen_around_its_new_product(
     photos: list[TrainingPhoto], cache: LayerCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,18 +190,18 @@ def test_a_scene_is_seen_around_its_new_product(
 
 def test_pictures_are_hardly_enlarged() -> None:
     """However small a part of a photo is shown, M-Net is to see its edges as sharp as they are in photos."""
-    alpha = torch.zeros(1, 200, 150, dtype=torch.uint8)
-    alpha[:, 90:110, 70:80] = 255
+    alpha = torch.zeros(1, 130, 98, dtype=torch.uint8)
+    alpha[:, 60:80, 40:50] = 255
+    seen = {"window": [], "place": [], "place of any size": []}
     for seed in range(20):
         random = np.random.default_rng(seed)
-        assert photo_pixels(window_grid((200, 150), 128, 96, random), (200, 150)) >= 0.9 - 1e-4
-        assert photo_pixels(placing_grid(alpha, 128, 96, random), (200, 150)) >= 0.9 - 1e-4
-
-
-def test_softened_pictures_are_as_if_enlarged() -> None:
-    check = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).float()[None]
-    assert torch.equal(soften(check, 0.7), check)
-    assert float(soften(check, 2.0).std()) < 0.01
+        seen["window"].append(photo_pixels(window_grid((130, 98), 128, 96, random), (130, 98)))
+        seen["place"].append(photo_pixels(placing_grid(alpha, 128, 96, random, 0.9), (130, 98)))
+        seen["place of any size"].append(photo_pixels(placing_grid(alpha, 128, 96, random), (130, 98)))
+    assert min(seen["window"]) >= 0.9 - 1e-4
+    assert max(seen["window"]) > 1
+    assert min(seen["place"]) == pytest.approx(0.9, abs=1e-4)
+    assert max(seen["place of any size"]) < 0.6
 
 
 def test_what_becomes_smaller_becomes_smooth() -> None:

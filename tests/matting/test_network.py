@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from matting.inference import look
-from matting.network import MattingConfig, MattingNetwork, first_convolution, fuse_normalisation, normalise
+from matting.network import (
+    BACKGROUND,
+    FOREGROUND,
+    MattingConfig,
+    MattingNetwork,
+    first_convolution,
+    fuse_normalisation,
+    normalise,
+)
 from matting.photo import read_photo
 from matting.refine import at_size
 from matting.train import TrainConfig, new_network
@@ -44,6 +52,37 @@ def test_training_sees_photos_as_cutting_out_does(samples: Path) -> None:
     assert matting.trimap_logits.shape == (1, 3, 416, 320)
     assert float((matting.alpha[0, 0] - seen.alpha).abs().mean()) < 1e-3
     assert float((matting.alpha - alone.alpha).abs().mean()) > 1e-3
+
+
+def test_the_second_look_is_at_the_same_place() -> None:
+    """A T-Net that tells red from the rest finds it in its place again, wherever that is; corrections move the box."""
+
+    class RedIsProduct(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[torch.Size] = []
+
+        def forward(self, photos: torch.Tensor, class_features: torch.Tensor | None) -> torch.Tensor:
+            self.seen.append(photos.shape)
+            red = (photos[:, :1] - photos[:, 1:2] - 0.5) * 20
+            return torch.cat([-red, torch.full_like(red, -20), red], dim=1)
+
+    network = MattingNetwork(MattingConfig(0)).eval()
+    network.trimap_network = RedIsProduct()
+    for top, left in ((0, 0), (40, 150), (300, 10), (200, 230)):
+        photo = torch.full((3, 400, 300), 90, dtype=torch.uint8)
+        photo[0, top : top + 60, left : left + 50] = 250
+        coarse = at_size(photo, (200, 150))
+        once, twice = look(network, coarse), look(network, coarse, own=photo)
+        assert network.trimap_network.seen[-1][2:] < network.trimap_network.seen[-2][2:]
+        for channel in (BACKGROUND, FOREGROUND):
+            apart = (once.trimap[channel] - twice.trimap[channel]).abs()
+            assert float(apart.mean()) < 0.005
+            assert float((apart > 0.3).float().mean()) < 0.005
+    far = torch.zeros(200, 150, dtype=torch.bool)
+    far[190:, :10] = True
+    look(network, at_size(photo, (200, 150)), keep=far, own=photo)
+    assert network.trimap_network.seen[-1][2] > network.trimap_network.seen[-3][2]
 
 
 def test_classes_can_be_switched_off(photos: torch.Tensor) -> None:

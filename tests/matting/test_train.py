@@ -190,6 +190,7 @@ def test_training_on_what_is_not_there_is_one_line(
 
 def test_only_known_classes_come_twice(samples: Path, tmp_path: Path) -> None:
     options = ["--photos", samples / "photos", "--alphas", samples / "alphas", "--labels", samples / "labels.csv"]
+    options += ["--split", ""]
     options += ["--run", tmp_path / "run", "--out", tmp_path / "w.safetensors", "--twice", "sandal"]
     result = CliRunner().invoke(app, ["train", *map(str, options)])
     assert result.exit_code == 2

@@ -173,8 +173,9 @@ def test_training_on_close_ups_and_joining(samples: Path, tmp_path: Path) -> Non
         ("2: .*no --held-out 0", run(joined, *join, "--held-out", "0")),
         ("2: .*give --start.*--mattes", run(joined, *join, given=data[:-2])),
         ("2: .*no --add-close-up", run(joined, *join, "--close-up")),
-        ("2: .*--adapt: leaves close-ups", run(joined, *join, "--adapt")),
-        ("1: .*reads close-ups alone", run(joined, "--adapt", "--start", close)),
+        ("2: .*--adapt: keeps size.* close-ups", run(joined, *join, "--adapt")),
+        ("2: .*leave out .*--size", run(joined, "--adapt")),
+        ("1: .*reads close-ups alone", run(joined, "--adapt", "--start", close, given=data[:6])),
         ("1: .*--seed 0 --held-out 0.3", run(joined, *join, "--seed", "1")),
         ("1: .*of 64 px, the other network 96 px", run(joined, *join, "--size", "96")),
     ):

@@ -18,8 +18,9 @@ from PIL import Image
 from sqlalchemy import make_url
 from typer.testing import CliRunner
 
-from index.catalog import open_catalog, without_password
+from index.catalog import open_catalog
 from index.corrections import correct
+from index.database import without_password
 from index.storage import is_there
 from matting import PhotoError, find_photos, read_photo
 from retrieval import embed, evaluate

@@ -191,8 +191,8 @@ def test_exported_corrections_keep_the_other_labels_and_every_photo(
     assert labelled.targets["sleeve"][1, -1] == 1
     report = build([photos], catalog, embedder, labels=tmp_path / "export.csv")
     assert report.rejected == 0
-    assert service.catalog.values_of("B")["color"] == ("navy", 1.0, True)
-    assert service.catalog.values_of("B")["collar"] == ("hood", 1.0, True)
+    assert service.catalog.item("B")[1]["color"] == ("navy", 1.0, True)
+    assert service.catalog.item("B")[1]["collar"] == ("hood", 1.0, True)
 
 
 def test_photos_of_former_builds_are_known_to_tables(
