@@ -1,6 +1,8 @@
 """From a photo to its matte: a look at the whole, one at the product's box, then the edge at the photo's own size."""
 
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 
 import numpy as np
 import torch
@@ -261,7 +263,8 @@ def _closed_form(photo: Tensor, trimap: Tensor) -> Tensor:
     if not bool((levels == 0).any()) or not bool((levels == 1).any()):
         return levels.float()  # there is nothing to start from
     try:
-        with np.errstate(all="ignore"):  # a solver that fails divides by zero first
+        # A solver that fails divides by zero first, and one that tries again prints advice for its programmer.
+        with np.errstate(all="ignore"), redirect_stdout(StringIO()):
             return torch.from_numpy(estimate_alpha_cf(picture.permute(1, 2, 0).numpy(), levels.numpy())).float()
     except ValueError as error:
         raise PhotoError("closed-form matting finds no solution for it") from error

@@ -9,6 +9,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pymatting
 import pytest
 import torch
 from PIL import Image
@@ -313,6 +314,20 @@ def test_a_photo_without_a_closed_form_leaves_the_others(photo: Path, tmp_path: 
     assert "wrote 1 of 2" in errors
     # What an earlier run has made is no photo.
     assert "wrote 1 of 2" in command("cut", tmp_path / "photos", "--out", tmp_path / "photos" / "out", *options)[2]
+
+
+def test_a_solver_that_tries_again_prints_nothing(
+    photo: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solve = pymatting.estimate_alpha_cf
+
+    def solve_and_advise(*arguments: object) -> np.ndarray:
+        print("PERFORMANCE WARNING")
+        return solve(*arguments)
+
+    monkeypatch.setattr(pymatting, "estimate_alpha_cf", solve_and_advise)
+    Matter.load(device="cpu").cut(photo, closed_form=True)
+    assert capsys.readouterr().out == ""
 
 
 def test_closed_form_matting_is_not_refined_by_the_network(

@@ -204,6 +204,25 @@ def test_pictures_are_hardly_enlarged() -> None:
     assert max(seen["place of any size"]) < 0.6
 
 
+def test_scenes_are_mirrored_on_their_own(
+    photos: list[TrainingPhoto], cache: LayerCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A scene that is red at its left is red at either side of its new product."""
+    monkeypatch.setattr("matting.data.KINDS", {"scene": 1.0})
+    layers = cache.load(photos[0])
+    half = torch.zeros_like(layers.scene)
+    half[0, :, : half.shape[2] // 2] = 220
+    half[1, :, half.shape[2] // 2 :] = 220
+    scene = Layers(layers.photo, layers.foreground, half, layers.alpha)
+    floors = [torch.full((3, 80, 80), 128, dtype=torch.uint8)] * 3
+    sides = set()
+    for seed in range(12):
+        background = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed)).background
+        redness = background[0] - background[1]
+        sides.add(bool(redness[:, :20].mean() > redness[:, -20:].mean()))
+    assert sides == {True, False}
+
+
 def test_what_becomes_smaller_becomes_smooth() -> None:
     """A fine check is grey where two of its pixels go into one, and itself where they do not."""
     check = (torch.arange(32)[:, None] + torch.arange(32)).remainder(2).mul(255).byte()[None]
