@@ -3,6 +3,8 @@
 Temperatures, the curve of confidences, and how much colours and close-ups count are fitted here.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 
@@ -19,6 +21,19 @@ COMMON_PHOTOS = 100  # an attribute's numbers are drawn to those of all as if by
 COLOUR_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5)
 CERTAIN_GAIN = 2.0  # points of MAP; one comes by chance
 CLOSE_UP_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a network's logits become probabilities and confidences.
+
+    `temperatures`: one an attribute. `curve`: of all confidences, see `retrieval.calibration`. `temperatures_alone`: of
+    the logits without close-ups; empty for a network that reads none.
+    """
+
+    temperatures: tuple[float, ...]
+    curve: Curve
+    temperatures_alone: tuple[float, ...]
 
 
 @torch.inference_mode()
@@ -115,6 +130,23 @@ def fit_close_up_shares(
     common = unlikelihood.sum(axis=0) / max(1, sum(int(known[row].sum()) for row in rows))
     best = (unlikelihood + COMMON_PHOTOS * common).argmin(axis=1)
     network.close_up_share[rows] = torch.tensor(CLOSE_UP_SHARES)[best]
+
+
+def calibrate(
+    network: RegionPatchNet,
+    squares: np.ndarray,
+    close_ups: np.ndarray | None,
+    labelled: LabelledPhotos,
+    schema: Schema,
+    size: int,
+) -> Calibration:
+    """Fit temperatures and the curve on photos that nobody learned from; `close_ups` where the network reads them."""
+    alone: tuple[float, ...] = ()
+    if close_ups is not None:
+        alone = fit_temperatures(run_network(network, squares, size)[1], labelled, schema)
+    logits = run_network(network, squares, size, close_ups)[1]
+    temperatures = fit_temperatures(logits, labelled, schema)
+    return Calibration(temperatures, fit_common_curve(logits, temperatures, labelled, schema), alone)
 
 
 def fit_temperatures(logits: list[np.ndarray], labelled: LabelledPhotos, schema: Schema) -> tuple[float, ...]:

@@ -46,14 +46,7 @@ from retrieval.calibration import AS_IT_IS
 from retrieval.colour_training import learn_colours
 from retrieval.console import one_line_errors
 from retrieval.data import LabelledPhotos, Squares, load_squares, read_labels
-from retrieval.held_out import (
-    fit_close_up_shares,
-    fit_colour_shares,
-    fit_common_curve,
-    fit_temperatures,
-    measure_held_out,
-    run_network,
-)
+from retrieval.held_out import Calibration, calibrate, fit_close_up_shares, fit_colour_shares, measure_held_out
 from retrieval.losses import LossWeights, attributes_cross_entropy, branch_losses
 from retrieval.network import RegionPatchNet
 from retrieval.published import read_published_photos, read_published_schema
@@ -370,7 +363,6 @@ def train(
         learn_colours(average.colour_branch, squares.cut[taught_rows], targets, config.smoothing, config.seed)
         if len(unseen.ids):
             fit_colour_shares(average, unseen_squares, unseen, schema, config.size)
-    alone: tuple[float, ...] = ()
     if len(unseen.ids):
         close_ups = None
         if average.close_up is not None and matte_files is not None:
@@ -378,25 +370,22 @@ def train(
             close_ups = _read_squares(unseen, run, unseen_mattes, replace(config, close_up=True)).cut
             if config.weigh_close_ups and (config.epochs > 0 or not average.close_up_share.any()):
                 fit_close_up_shares(average, unseen_squares, close_ups, unseen, schema, config.size)
-            alone = fit_temperatures(run_network(average, unseen_squares, config.size)[1], unseen, schema)
-        logits = run_network(average, unseen_squares, config.size, close_ups)[1]
-        temperatures = fit_temperatures(logits, unseen, schema)
-        curve = fit_common_curve(logits, temperatures, unseen, schema)
+        calibration = calibrate(average, unseen_squares, close_ups, unseen, schema, config.size)
+    elif known is not None:
+        calibration = Calibration(known.temperatures, known.curve, known.temperatures_alone)
     else:
-        temperatures = known.temperatures if known else (1.0,) * len(schema.keys)
-        curve = known.curve if known else AS_IT_IS
-        alone = known.temperatures_alone if known else ()
+        calibration = Calibration((1.0,) * len(schema.keys), AS_IT_IS, ())
     return Model(
         average,
         schema,
         config.size,
-        temperatures,
+        calibration.temperatures,
         notes={"training": json.dumps(asdict(config)), "photos": str(len(taught.ids))},
         cut_outs=mattes is not None,
         surroundings=config.surroundings,
-        curve=curve,
+        curve=calibration.curve,
         close_up=config.close_up,
-        temperatures_alone=alone,
+        temperatures_alone=calibration.temperatures_alone,
     )
 
 
