@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from index.corrections import counting_corrections
-from index.database import DATABASE, as_stored, check_revision, connect, migrate
+from index.database import DATABASE, as_stored, check_is_there, check_revision, connect, migrate
 from index.filters import as_number, photos_where
 from index.rows import Correction, Fact, Item, Label, Photo, Prediction, Rejected
 from index.storage import (
@@ -555,7 +555,8 @@ def open_catalog(folder: Path) -> Catalog:
         if (folder / DATABASE).exists():
             raise CatalogError(f"{folder}: its first build was not finished; run the same build command again")
         raise CatalogError(f"{folder}: there is no catalogue here; build one with python -m retrieval.index build")
-    engine = connect(folder, manifest.database, create=False)
+    engine = connect(folder, manifest.database)
+    check_is_there(folder, engine)
     check_revision(folder, engine)
     return Catalog(folder, engine, manifest)
 
@@ -580,9 +581,11 @@ def write_catalog(folder: Path, database: str | None = None, create: bool = True
     try:
         with lock:
             manifest = read_manifest(folder)
-            engine = connect(folder, database or (manifest.database if manifest else None), create=manifest is None)
+            engine = connect(folder, database or (manifest.database if manifest else None))
             if manifest is not None and as_stored(engine.url, folder) != manifest.database:
                 raise CatalogError(f"{folder}: has a database already; --database is for a new catalogue")
+            if manifest is not None:
+                check_is_there(folder, engine)
             migrate(folder, engine)
             catalog = Catalog(folder, engine, manifest)
             with engine.connect() as connection:

@@ -14,15 +14,11 @@ from index.storage import MANIFEST, CatalogError, VersionError
 DATABASE = "catalog.db"
 
 
-def connect(folder: Path, database: str | None, create: bool) -> Engine:
+def connect(folder: Path, database: str | None) -> Engine:
     """A catalogue's database, by its URL or by default the file in the catalogue's folder.
 
-    Raises CatalogError: the URL can't be used; or the file is missing, and shall not be made.
+    Raises CatalogError if the URL can't be used. Nothing is opened or made yet.
     """
-    if database is None and not create and not (folder / DATABASE).is_file():
-        raise CatalogError(
-            f"{folder / DATABASE}: missing; restore it from a backup, or delete {folder / MANIFEST} and build anew"
-        )
     try:
         url = make_url(database) if database else URL.create("sqlite", database=str(folder / DATABASE))
         engine = create_engine(url, connect_args={"timeout": 60} if url.get_backend_name() == "sqlite" else {})
@@ -46,6 +42,15 @@ def as_stored(url: URL, folder: Path) -> str | None:
     """A database's URL as the manifest holds it; None for the file in the catalogue's own folder."""
     own = url.get_backend_name() == "sqlite" and url.database == str(folder / DATABASE)
     return None if own else without_password(url)
+
+
+def check_is_there(folder: Path, engine: Engine) -> None:
+    """Raises CatalogError if a finished catalogue's SQLite file is missing, which would be made anew, and empty."""
+    url = engine.url
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise CatalogError(
+            f"{url.database}: missing; restore it from a backup, or delete {folder / MANIFEST} and build anew"
+        )
 
 
 def check_revision(folder: Path, engine: Engine) -> None:

@@ -312,13 +312,19 @@ def test_no_catalogue_and_an_unfinished_one(tmp_path: Path) -> None:
         open_catalog(tmp_path / "unfinished")
 
 
-def test_a_lost_database_is_named_and_not_made_anew(folder: Path) -> None:
-    (folder / "catalog.db").unlink()
-    with pytest.raises(CatalogError, match=r"catalog\.db: missing; restore it"):
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_lost_database_is_named_and_not_made_anew(tmp_path: Path, elsewhere: bool) -> None:
+    folder = tmp_path / "lost"
+    file = tmp_path / "other.db" if elsewhere else folder / "catalog.db"
+    with write_catalog(folder, f"sqlite:///{file}" if elsewhere else None) as catalog:
+        catalog.store([photo("a", 0, 0)], MODEL.fingerprint)
+        catalog.finish(MODEL)
+    file.unlink()
+    with pytest.raises(CatalogError, match=rf"{file.name}: missing; restore it"):
         open_catalog(folder)
-    with pytest.raises(CatalogError, match=r"catalog\.db: missing; restore it"), write_catalog(folder):
+    with pytest.raises(CatalogError, match=rf"{file.name}: missing; restore it"), write_catalog(folder):
         pass
-    assert not (folder / "catalog.db").exists()
+    assert not file.exists()
 
 
 def test_migrations_make_the_tables_that_the_code_uses(folder: Path) -> None:
