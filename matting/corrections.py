@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from matting.photo import PHOTO_SUFFIXES, PhotoError, read_matte
 
 BOX = re.compile(r"(\d+),(\d+),(\d+),(\d+)")
+NO_CORRECTION = "neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks"
 
 
 class CorrectionError(ValueError):
@@ -48,7 +49,7 @@ def read_correction(
             return None
         path = found
     elif not path.is_file():
-        raise CorrectionError(f"{name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
+        raise CorrectionError(f"{name}: {NO_CORRECTION}")
     try:
         return read_matte(path, size)
     except PhotoError as error:

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from matting.console import progress_bar, warn
-from matting.corrections import CorrectionError, is_correction, mask_in, read_correction
+from matting.corrections import NO_CORRECTION, CorrectionError, is_correction, mask_in, read_correction
 from matting.cutout import compose, cut_out
 from matting.matter import Matter
 from matting.photo import PhotoError, find_photos, read_photo
@@ -56,7 +56,7 @@ def cut_files(places: list[Path], out: Path, matter: Matter, options: CutOptions
     within = {path: target.relative_to(out).with_name(path.name) for path, target in target_of.items()}
     for option, name in (("--mask", options.mask), ("--keep", options.keep), ("--drop", options.drop)):
         if name is not None and not is_correction(name):
-            raise CutError(f"{option} {name}: neither a box LEFT,TOP,RIGHT,BOTTOM nor a mask nor a folder of masks")
+            raise CutError(f"{option} {name}: {NO_CORRECTION}")
         if name is not None and Path(name).is_dir() and not any(mask_in(Path(name), of) for of in within.values()):
             raise CutError(f"{option} {name}: holds no mask that is named like one of the photos")
     written = 0
