@@ -173,19 +173,14 @@ def test_a_scene_is_seen_around_its_new_product(
     photos: list[TrainingPhoto], cache: LayerCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("matting.data.KINDS", {"scene": 1.0})
-    layers = cache.load(photos[0])
+    layers = cache.load(photos[1])
     floors = [torch.zeros(3, 80, 80, dtype=torch.uint8)] * 3
     green = torch.tensor([20, 200, 20], dtype=torch.uint8)[:, None, None]
     scene = Layers(layers.photo, layers.foreground, green.expand_as(layers.scene).contiguous(), layers.alpha)
-    seen = 0
-    for seed in range(10):
+    for seed in range(8):
         example = make_example(layers, scene, floors, 96, 64, np.random.default_rng(seed))
         around = example.background[:, example.alpha[0] < 0.01]
-        if around.shape[1] == 0:  # the product fills the picture
-            continue
         assert (around[1] > around[0]).float().mean() > 0.6
-        seen += 1
-    assert seen >= 8
 
 
 def test_pictures_are_hardly_enlarged() -> None:

@@ -98,7 +98,7 @@ def test_a_catalogue_gets_a_new_attribute_and_keeps_what_it_has(
         extended_network(model, schema).eval(),
         schema,
         model.size,
-        (*model.temperatures, 1.0),
+        (*model.temperatures, 6.0),  # an untrained head is not to be sure of anything
         {},
         cut_outs,
         adapted_from=fingerprint(tmp_path / "before"),
@@ -124,13 +124,12 @@ def test_a_catalogue_gets_a_new_attribute_and_keeps_what_it_has(
         assert set(values) == set(schema.keys)
         for key in adapted.kept:
             assert np.array_equal(row[0][slice(*spans[key])], rows[item][slice(*old_spans[key])])
-    # What is read in the small pictures is what is read in the photos, but where an untrained head wavers.
+    # What is read in the small pictures is what is read in the photos, nearly, and in no other.
     kept_photos = sorted(some_photos.iterdir())
     direct = new.embed(kept_photos).vectors["wearer"]
     extended = np.stack([after.item(photo.stem)[0][0][slice(*spans["wearer"])] for photo in kept_photos])
-    alike = (direct * extended).sum(axis=1)
-    assert len(alike) == 5
-    assert (alike > 0.95).sum() >= 4
+    assert (direct * extended).sum(axis=1).min() > 0.8
+    assert ((direct @ extended.T).argmax(axis=1) == np.arange(5)).all()
     assert build([others], catalog, new).unchanged == 1
 
 
