@@ -173,6 +173,7 @@ def matte_at(
     keep: Matte | None = None,
     drop: Matte | None = None,
     closed_form: bool = False,
+    larger: Tensor | None = None,
 ) -> Look:
     """The matte of a photo that is first looked at in a given size, then refined to its own.
 
@@ -181,6 +182,7 @@ def matte_at(
         photo: (3, H, W), uint8.
         size: the longest side in pixels at which the network looks at the whole photo, and at the product's box.
         mask, keep, drop, closed_form: see `Matter.cut`.
+        larger: the same photo with more pixels, (3, H', W'), uint8, for the look at the product's box alone.
 
     Returns:
         The alpha at the photo's size, but for what `keep` and `drop` make of it where they speak; the trimap and the
@@ -200,7 +202,7 @@ def matte_at(
         trimap = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([band])))[0]
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     finer = photo if 1 > scale >= SMALLER_FOR_TRIMAP else None
-    looked = look(network, coarse, trimap, kept, dropped, finer=finer, own=photo)
+    looked = look(network, coarse, trimap, kept, dropped, finer=finer, own=photo if larger is None else larger)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))

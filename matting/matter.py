@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from matting.device import choose_device, keep_freed_memory
 from matting.inference import Matte, matte_at, region_of
@@ -88,6 +89,7 @@ class Matter:
         keep: Matte | None = None,
         drop: Matte | None = None,
         closed_form: bool = False,
+        larger: Photo | None = None,
     ) -> Cutting:
         """The matte of a photo, with what led to it, and with a person's corrections.
 
@@ -98,13 +100,15 @@ class Matter:
             drop: the same, where the alpha becomes 0; it outdoes `keep`.
             closed_form: let closed-form matting (Levin et al. 2008) fill the unknown band instead of M-Net, at up to
                 1,024 pixels a side.
+            larger: the same photo with more pixels: a small product is looked at in it, while the matte has the
+                smaller photo's size and takes its time.
 
         Raises:
             PhotoError: the file can't be read, or closed-form matting finds no solution.
         """
-        pixels = torch.from_numpy(_pixels(photo)).permute(2, 0, 1)
+        pixels, more = _pixels(photo), None if larger is None else _pixels(larger)
         height, width = pixels.shape[1:]
-        seen = matte_at(self._network, pixels, self.size, mask, keep, drop, closed_form)
+        seen = matte_at(self._network, pixels, self.size, mask, keep, drop, closed_form, more)
         alpha = seen.alpha
         kept, dropped = (None if of is None else region_of(of, (height, width)) for of in (keep, drop))
         if kept is not None:
@@ -122,7 +126,9 @@ class Matter:
         return Cutting(alpha.numpy(), trimap, found)
 
 
-def _pixels(photo: Photo) -> NDArray[np.uint8]:
+def _pixels(photo: Photo) -> Tensor:
+    """(3, H, W), uint8."""
     if isinstance(photo, Path):
         photo = read_photo(photo)
-    return np.array(photo.convert("RGB") if isinstance(photo, Image.Image) else photo)
+    pixels = np.array(photo.convert("RGB") if isinstance(photo, Image.Image) else photo)
+    return torch.from_numpy(pixels).permute(2, 0, 1)

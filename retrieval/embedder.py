@@ -139,7 +139,7 @@ class Embedder:
         if self.matter is None:
             return None
         small = _no_larger(photo, CUT_AT)
-        alpha = self.matter.cut(small).alpha
+        alpha = self.matter.cut(small, larger=photo).alpha
         if small.size != photo.size:
             alpha = np.asarray(Image.fromarray(alpha).resize(photo.size, Image.Resampling.BILINEAR))
         return alpha
