@@ -2,6 +2,8 @@
 
 import csv
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,7 @@ from rich.table import Table
 from matting.console import fail, one_line_errors, progress_bar, say
 from matting.cut import CutOptions, cut_files
 from matting.cutout import read_background
-from matting.data import read_training_photos
+from matting.data import TrainingPhoto, read_training_photos
 from matting.device import choose_device, keep_freed_memory
 from matting.evaluate import as_dictionary, find_pairs, measure_each, summarise
 from matting.matter import Matter
@@ -140,7 +142,11 @@ def train_command(
         float, typer.Option(min=0, max=0.5, help="share of photos to measure on")
     ] = TrainConfig.held_out,
     twice: Annotated[
-        list[str] | None, typer.Option(help="category whose photos come twice as often; may be given several times")
+        list[str] | None,
+        typer.Option(
+            metavar="CATEGORY|FOLDER",
+            help="category, or folder of mattes, whose photos come once more than others; may be given several times",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option()] = TrainConfig.seed,
     device: Device = "auto",
@@ -151,12 +157,7 @@ def train_command(
         table = read_table(labels, ("id", "category"))
         classes = tuple(sorted({row["category"] for row in table.rows} - {""}))
         found = read_training_photos(photos, alphas, grades, labels, split, list(classes))
-        matted = sorted({classes[photo.class_] for photo in found if photo.matte and photo.class_ >= 0})
-        for name in twice or []:
-            if name not in matted:
-                fail(
-                    f"--twice {name}: no photo with a matte is of this category; they are {', '.join(matted)}", status=2
-                )
+        found = _with_turns(found, classes, twice or [])
         config = TrainConfig(
             trunk=trunk,
             class_aware=class_aware,
@@ -167,7 +168,6 @@ def train_command(
             rate=rate,
             trunk_rate=trunk_rate,
             held_out=held_out,
-            twice=tuple(classes.index(name) for name in twice or []),
             seed=seed,
         )
         torch.manual_seed(seed)
@@ -180,6 +180,23 @@ def train_command(
         notes = {"training": str(config), "mattes": str(sum(photo.matte is not None for photo in found))}
         save_model(Model(trained, classes, size, notes), out)
         say(f"wrote {out}")
+
+
+def _with_turns(photos: list[TrainingPhoto], classes: Sequence[str], twice: list[str]) -> list[TrainingPhoto]:
+    """The photos; those of each category, or with a matte in each folder, that `twice` names come once more."""
+    turns = {photo: 1 for photo in photos if photo.matte}
+    categories = {photo: classes[photo.class_] for photo in turns if photo.class_ >= 0}
+    for name in twice:
+        folder = Path(name).resolve()
+        chosen = [
+            of for of in turns if categories.get(of) == name or (of.matte and of.matte.resolve().parent == folder)
+        ]
+        if not chosen:
+            known = ", ".join(sorted(set(categories.values())))
+            fail(f"--twice {name}: neither a category of photos with mattes ({known}) nor a folder of mattes", status=2)
+        for photo in chosen:
+            turns[photo] += 1
+    return [replace(photo, turns=turns.get(photo, 1)) for photo in photos]
 
 
 @app.command("pretrain")

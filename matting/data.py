@@ -42,7 +42,7 @@ SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
 class TrainingPhoto:
     """A photo for training: its matte's file, or None if only its class is known (-1: not even that).
 
-    `reference`: whether its matte may tell how good others are, too.
+    `reference`: whether its matte may tell how good others are, too. `turns`: how often it comes while most come once.
     """
 
     id: str
@@ -51,6 +51,7 @@ class TrainingPhoto:
     sender: str
     class_: int
     reference: bool = True
+    turns: int = 1
 
 
 def read_training_photos(

@@ -52,10 +52,7 @@ SAME_CLASS = 0.8  # share of the scenes whose own product is of the class of wha
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained; kept in the checkpoint and in the weights file.
-
-    `twice`: the classes, by their positions, whose photos come twice as often as others.
-    """
+    """How a network is trained; kept in the checkpoint and in the weights file."""
 
     trunk: str = PACKAGED_TRUNK
     class_aware: bool = True
@@ -68,7 +65,6 @@ class TrainConfig:
     weight_decay: float = 0.02
     average_decay: float = 0.998
     held_out: float = 0.06
-    twice: tuple[int, ...] = ()
     seed: int = 0
 
     def shape_at(self, step: int) -> tuple[int, int]:
@@ -112,7 +108,7 @@ class Batches(Dataset[Batch]):
 
     def __init__(self, photos: list[TrainingPhoto], cache: LayerCache, config: TrainConfig) -> None:
         self.matted = [photo for photo in photos if photo.matte]
-        self.turns = self.matted + [photo for photo in self.matted if photo.class_ in config.twice]
+        self.turns = [photo for photo in self.matted for _ in range(photo.turns)]
         self.classed = [photo for photo in photos if not photo.matte and photo.class_ >= 0]
         self.of_class = {
             class_: [photo for photo in self.matted if photo.class_ == class_]
@@ -343,7 +339,7 @@ def run_steps(
     """
     checkpoint = run / "checkpoint.pt"
     data = [
-        (of.id, of.sender, of.class_, of.photo.stat().st_size, of.matte and (of.matte.name, of.matte.stat().st_size))
+        (of.id, of.sender, of.class_, of.turns, [(at.name, at.stat().st_size) for at in (of.photo, of.matte) if at])
         for of in photos
     ]
     settings = {

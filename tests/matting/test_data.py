@@ -250,9 +250,9 @@ def test_each_photo_comes_once_before_any_comes_again(photos: list[TrainingPhoto
     assert sorted(rows[:8]) == sorted(rows[8:]) == list(range(8))
 
 
-def test_photos_of_some_classes_come_twice(photos: list[TrainingPhoto], cache: LayerCache) -> None:
-    matted = [replace(photo, class_=row // 4) for row, photo in enumerate(photos[:8])]
-    batches = Batches(matted, cache, replace(CONFIG, twice=(1,)))
+def test_some_photos_come_twice(photos: list[TrainingPhoto], cache: LayerCache) -> None:
+    matted = [replace(photo, turns=1 + row // 4) for row, photo in enumerate(photos[:8])]
+    batches = Batches(matted, cache, CONFIG)
     shown = [batches.turns[row].id for step in range(3) for row in batches._rows(step)]
     assert [shown.count(photo.id) for photo in matted] == 4 * [1] + 4 * [2]
 

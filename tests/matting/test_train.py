@@ -12,7 +12,7 @@ import torch
 from typer.testing import CliRunner
 
 from matting import train as train_module
-from matting.__main__ import app
+from matting.__main__ import _with_turns, app
 from matting.data import LayerCache, TrainingPhoto, read_training_photos
 from matting.network import MattingNetwork
 from matting.pretrain import pretrain
@@ -186,6 +186,15 @@ def test_training_on_what_is_not_there_is_one_line(
     assert result.exit_code == 1
     assert complaint in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_photos_of_a_category_or_a_folder_come_twice(samples: Path) -> None:
+    photos = read_training_photos(samples / "photos", [samples / "alphas"], None, samples / "labels.csv", "", CLASSES)
+    found = _with_turns(photos, CLASSES, ["dress", str(samples / "alphas")])
+    assert [photo.turns for photo in found] == [
+        (3 if photo.class_ == CLASSES.index("dress") else 2) if photo.matte else 1 for photo in found
+    ]
+    assert {photo.turns for photo in found} >= {2, 3}
 
 
 def test_only_known_classes_come_twice(samples: Path, tmp_path: Path) -> None:
