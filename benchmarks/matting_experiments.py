@@ -58,17 +58,25 @@ class Bench:
     config: TrainConfig
     run: Path
     measured: list[str]
+    pretraining_steps: int
 
 
 def open_bench(
-    photos: Path, alphas: Path, labels: Path, grades: Path, run: Path, measured: list[str], config: TrainConfig
+    photos: Path,
+    alphas: Path,
+    labels: Path,
+    grades: Path,
+    run: Path,
+    measured: list[str],
+    config: TrainConfig,
+    pretraining_steps: int,
 ) -> Bench:
     """Read what there is to train on."""
     keep_freed_memory()
     classes = sorted({row["category"] for row in read_table(labels, ("id", "category")).rows} - {""})
     found = read_training_photos(photos, [alphas], grades, labels, "train", classes)
     run.mkdir(parents=True, exist_ok=True)
-    return Bench(found, len(classes), config, run, measured)
+    return Bench(found, len(classes), config, run, measured, pretraining_steps)
 
 
 def with_mattes(photos: list[TrainingPhoto], count: int, seed: int) -> list[TrainingPhoto]:
@@ -168,7 +176,7 @@ def pseudo_mattes(bench: Bench) -> None:
 
 def pretraining(bench: Bench) -> None:
     """With and without pre-training at 50, 200 and all mattes."""
-    config = bench.config
+    config = replace(bench.config, steps=bench.pretraining_steps)
     torch.manual_seed(config.seed)
     network = new_network(config, bench.classes)
     start = pretrain(bench.photos, network, config, bench.run / "start", choose_device("auto"))
@@ -191,13 +199,14 @@ def main(
     run: Annotated[Path, typer.Option(help="folder for arrays, checkpoints and results")],
     measure: Annotated[list[str], typer.Option(help="PHOTOS:ALPHAS, folders to measure on; may be given again")],
     steps: Annotated[int, typer.Option(help="steps an arm")] = 400,
+    pretraining_steps: Annotated[int, typer.Option(help="steps of pre-training")] = 400,
     size: Annotated[int, typer.Option(help="longer side of the pictures")] = 256,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Train and measure an experiment's arms."""
     config = TrainConfig(steps=steps, size=size, seed=seed)
     with one_line_errors():
-        EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config))
+        EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config, pretraining_steps))
         print_table(run)
 
 

@@ -1,0 +1,74 @@
+"""Mattes of our own for training: those that a reader found good, and those that were mended by drawn polygons.
+
+    python benchmarks/own_mattes.py PHOTOS GOOD MENDED --weights WEIGHTS
+
+Writes to GOOD the mattes of photos that `own_mattes.csv` calls good, and to MENDED those of photos in
+`drawn_corrections.jsonl`: there what was kept wrongly or was missing is drawn (`drop`, `keep`: polygons in hundredths
+of the photo's width and height), and the network finds the edges of what the drawings leave.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw
+from scipy import ndimage
+
+from matting.matter import Matter
+from matting.photo import find_by_name, read_photo
+from matting.tables import read_table
+
+HERE = Path(__file__).parent
+BESIDE_DRAWING = 0.02  # of the photo's longer side
+Polygons = list[list[tuple[float, float]]]
+Matte = NDArray[np.float32]
+
+
+def main(
+    photos: Path,
+    good: Path,
+    mended: Path,
+    weights: Annotated[Path, typer.Option(help="of the network whose mattes were read")],
+) -> None:
+    """Make the mattes."""
+    matter = Matter.load(weights)
+    of_name = find_by_name(photos)
+    for folder in (good, mended):
+        folder.mkdir(parents=True, exist_ok=True)
+    for row in read_table(HERE / "own_mattes.csv", ("id", "grade")).rows:
+        if row["grade"] == "good":
+            save(matter.cut(of_name[row["id"]]).alpha, good / f"{row['id']}.webp")
+    for line in (HERE / "drawn_corrections.jsonl").read_text().splitlines():
+        drawn = json.loads(line)
+        photo = read_photo(of_name[drawn["id"]])
+        alpha = mend(matter, photo, matter.cut(photo).alpha, drawn["keep"], drawn["drop"])
+        save(alpha, mended / f"{drawn['id']}.webp")
+
+
+def mend(matter: Matter, photo: Image.Image, alpha: Matte, keep: Polygons, drop: Polygons) -> Matte:
+    """A matte as the drawings want it: about them the edges are found anew, elsewhere they stay."""
+    kept, dropped = filled(keep, photo.size), filled(drop, photo.size)
+    mask = ((alpha > 0.5) | kept) & ~dropped
+    beside = ndimage.distance_transform_edt(~(kept | dropped)) <= BESIDE_DRAWING * max(photo.size)
+    return np.where(beside, matter.cut(photo, mask=mask.astype(np.float32)).alpha, alpha)
+
+
+def filled(polygons: Polygons, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What lies in any of the polygons: (H, W) for a photo of this width and height."""
+    picture = Image.new("1", size)
+    draw = ImageDraw.Draw(picture)
+    for polygon in polygons:
+        draw.polygon([(x * size[0] / 100, y * size[1] / 100) for x, y in polygon], fill=1)
+    return np.asarray(picture)
+
+
+def save(alpha: Matte, file: Path) -> None:
+    """Write a matte without loss."""
+    Image.fromarray((alpha * 255).round().astype(np.uint8)).save(file, lossless=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
