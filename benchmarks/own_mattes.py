@@ -1,10 +1,10 @@
 """Mattes of our own for training: those that a reader found good, and those that were mended by drawn polygons.
 
-    python benchmarks/own_mattes.py PHOTOS GOOD MENDED --weights WEIGHTS
+    python benchmarks/own_mattes.py PHOTOS GOOD MENDED --weights WEIGHTS [--drawn benchmarks/drawn_held_out.jsonl]
 
-Writes to GOOD the mattes of photos that `own_mattes.csv` calls good, and to MENDED those of photos in
-`drawn_corrections.jsonl`: there what was kept wrongly or was missing is drawn (`drop`, `keep`: polygons in hundredths
-of the photo's width and height), and the network finds the edges of what the drawings leave.
+Writes to GOOD the mattes of photos that `own_mattes.csv` calls good, and to MENDED those of photos in a file of
+drawings: what was kept wrongly or was missing is drawn there (`drop`, `keep`: polygons in hundredths of the photo's
+width and height), and the network finds the edges of what the drawings leave.
 """
 
 import json
@@ -32,6 +32,7 @@ def main(
     good: Path,
     mended: Path,
     weights: Annotated[Path, typer.Option(help="of the network whose mattes were read")],
+    drawn: Annotated[Path, typer.Option(help="the drawings")] = HERE / "drawn_corrections.jsonl",
 ) -> None:
     """Make the mattes."""
     matter = Matter.load(weights)
@@ -41,11 +42,11 @@ def main(
     for row in read_table(HERE / "own_mattes.csv", ("id", "grade")).rows:
         if row["grade"] == "good":
             save(matter.cut(of_name[row["id"]]).alpha, good / f"{row['id']}.webp")
-    for line in (HERE / "drawn_corrections.jsonl").read_text().splitlines():
-        drawn = json.loads(line)
-        photo = read_photo(of_name[drawn["id"]])
-        alpha = mend(matter, photo, matter.cut(photo).alpha, drawn["keep"], drawn["drop"])
-        save(alpha, mended / f"{drawn['id']}.webp")
+    for line in drawn.read_text().splitlines():
+        drawing = json.loads(line)
+        photo = read_photo(of_name[drawing["id"]])
+        alpha = mend(matter, photo, matter.cut(photo).alpha, drawing["keep"], drawing["drop"])
+        save(alpha, mended / f"{drawing['id']}.webp")
 
 
 def mend(matter: Matter, photo: Image.Image, alpha: Matte, keep: Polygons, drop: Polygons) -> Matte:
