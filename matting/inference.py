@@ -1,5 +1,6 @@
 """From a photo to its matte: a look at the whole, one at the product's box, then the edge at the photo's own size."""
 
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -22,7 +23,7 @@ SMALLER_BY_ENOUGH = 0.9  # photos are not made smaller for the sake of a few pix
 SMALLER_FOR_TRIMAP = 0.69  # down to this only class and trimap are looked for in the smaller photo, alpha in the photo
 BESIDE_PRODUCT = 0.1  # of the product's longer side, seen around it in the second look
 UNSURE = 0.01  # M-Net looks where "unknown" is more probable
-MASK_BAND = 0.015  # half the width of the unknown band around a given mask's edge, of the coarse photo's longest side
+MASK_BAND = 0.015  # of the coarse photo's longest side
 SOFT_BAND = 0.015  # how far from the edge an alpha may be between 0 and 1, of the coarse photo's longest side
 CORRECTION_BORDER = 2  # pixels around a correction, of the coarse photo, that its border has spoiled
 CLOSED_FORM_SIDE = 1024  # pixels; closed-form matting takes minutes and gigabytes beyond
@@ -43,7 +44,7 @@ class Look:
 def look(
     network: MattingNetwork,
     photo: Tensor,
-    trimap: Tensor | None = None,
+    masked: Tensor | None = None,
     keep: Tensor | None = None,
     drop: Tensor | None = None,
     finer: Tensor | None = None,
@@ -54,22 +55,21 @@ def look(
     Args:
         network: the matting network.
         photo: the photo.
-        trimap: (3, h, w), to use in place of T-Net's.
+        masked: trimap (3, h, w) of zeros and ones, made of a mask; T-Net's say is within its unknown band.
         keep: (h, w), bool; where true the trimap is foreground.
         drop: (h, w), bool; where true the trimap is background.
         finer: the same photo (3, H, W), uint8, at a larger size, for M-Net, whose alpha has that size then.
-        own: the same photo (3, H, W), uint8, at its own size, for a second look at the product; without it, or with a
-            given trimap, there is none.
+        own: the same photo (3, H, W), uint8, at its own size, for a second look at the product; without it there is
+            none.
     """
     height, width = photo.shape[1:]
     batch = _as_batch(network, photo)
     class_features, _ = network.class_features(batch)
-    if trimap is not None:
-        used = trimap[None].to(batch.device)
-    else:
-        used = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
-        if own is not None:
-            used = _with_second_look(network, own, used, keep, drop)
+    used = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
+    if own is not None:
+        used = _with_second_look(network, own, used, keep, drop)
+    if masked is not None:
+        used = _within_band(masked[None].to(used), used)
     for region, channel in ((keep, FOREGROUND), (drop, BACKGROUND)):
         if region is not None:
             sure = functional.one_hot(torch.tensor(channel), 3).to(used)[None, :, None, None]
@@ -126,6 +126,25 @@ def _with_second_look(
         align_corners=False,
     )
     return (trimap + second) / 2
+
+
+def _within_band(masked: Tensor, trimap: Tensor) -> Tensor:
+    """A mask's trimap (1, 3, h, w), whose unknown band is filled with T-Net's (1, 3, h, w).
+
+    Near where T-Net contradicts the mask beyond the band it is not asked, and the band stays unknown: a person gives a
+    mask because of what the network keeps or loses.
+    """
+    contradicted = masked[:, BACKGROUND] * (trimap[:, FOREGROUND] > 0.5) + masked[:, FOREGROUND] * (
+        trimap[:, BACKGROUND] > 0.5
+    )
+    reach = 2 * _band_of(masked.shape[2:]) + 1  # the whole band's width
+    doubtful = functional.max_pool2d(contradicted[:, None], 2 * reach + 1, stride=1, padding=reach)
+    return torch.where((masked[:, UNKNOWN, None] > 0.5) & (doubtful == 0), trimap, masked)
+
+
+def _band_of(size: Sequence[int]) -> int:
+    """Half the width in pixels of the unknown band around a given mask's edge, in a coarse photo of this size."""
+    return max(2, round(MASK_BAND * max(size)))
 
 
 def _as_batch(network: MattingNetwork, photo: Tensor) -> Tensor:
@@ -196,13 +215,12 @@ def matte_at(
     scale = 1.0 if scale > SMALLER_BY_ENOUGH else scale
     coarse_size = (max(1, round(height * scale)), max(1, round(width * scale)))
     coarse = at_size(photo, coarse_size)
-    trimap = None
+    masked = None
     if mask is not None:
-        band = max(2, round(MASK_BAND * max(coarse_size)))
-        trimap = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([band])))[0]
+        masked = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([_band_of(coarse_size)])))[0]
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     finer = photo if 1 > scale >= SMALLER_FOR_TRIMAP else None
-    looked = look(network, coarse, trimap, kept, dropped, finer=finer, own=photo if larger is None else larger)
+    looked = look(network, coarse, masked, kept, dropped, finer=finer, own=photo if larger is None else larger)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))

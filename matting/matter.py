@@ -95,7 +95,7 @@ class Matter:
 
         Args:
             photo: an RGB picture, the file of one, or (H, W, 3), uint8.
-            mask: (H, W) in [0, 1], a coarse mask of the product, in place of the network's own trimap.
+            mask: (H, W) in [0, 1], a coarse mask of the product, whose edge is looked for near the mask's.
             keep: (H, W) in [0, 1]; where it is above one half the alpha becomes 1.
             drop: the same, where the alpha becomes 0; it outdoes `keep`.
             closed_form: let closed-form matting (Levin et al. 2008) fill the unknown band instead of M-Net, at up to

@@ -177,6 +177,24 @@ def test_a_coarse_mask_is_refined(matter: Matter, photo: Path, true_alpha: np.nd
     assert intersection_over_union(matte, true_alpha) > intersection_over_union(rough, true_alpha)
 
 
+def test_masks_need_not_be_exact_and_are_obeyed(matter: Matter, samples: Path) -> None:
+    """Masks 5 pixels too wide or too narrow give the product's edge; what a mask leaves out of a product stays out."""
+    ious, kept = [], []
+    for alpha in sorted((samples / "alphas").iterdir())[::15]:
+        photo = read_photo(samples / "photos" / f"{alpha.stem}.jpg")
+        true = read_matte(alpha, photo.size)
+        for change in (ndimage.binary_dilation, ndimage.binary_erosion):
+            mask = change(true > 0.5, iterations=5).astype(np.float32)
+            ious.append(intersection_over_union(matter.cut(photo, mask=mask).alpha, true))
+        left_out = np.zeros(true.shape, bool)
+        left_out[true.shape[0] // 2 :] = True
+        matte = matter.cut(photo, mask=np.where(left_out, 0, true)).alpha
+        well_beyond = ndimage.binary_erosion(left_out & (true > 0.5), iterations=12)
+        kept.append(float(matte[well_beyond].mean()))
+    assert np.mean(ious) > 0.955
+    assert max(kept) < 0.01
+
+
 def test_cut_outs_show_nothing_of_the_old_background() -> None:
     """A soft-edged grey disc photographed on red has grey edges on white, and its own colour inside."""
     y, x = np.mgrid[:120, :120]
