@@ -199,14 +199,15 @@ def main(
     run: Annotated[Path, typer.Option(help="folder for arrays, checkpoints and results")],
     measure: Annotated[list[str], typer.Option(help="PHOTOS:ALPHAS, folders to measure on; may be given again")],
     steps: Annotated[int, typer.Option(help="steps an arm")] = 400,
-    pretraining_steps: Annotated[int, typer.Option(help="steps of pre-training")] = 400,
+    pretraining_steps: Annotated[int | None, typer.Option(help="steps of pre-training; default: as an arm")] = None,
     size: Annotated[int, typer.Option(help="longer side of the pictures")] = 256,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Train and measure an experiment's arms."""
     config = TrainConfig(steps=steps, size=size, seed=seed)
     with one_line_errors():
-        EXPERIMENTS[experiment](open_bench(photos, alphas, labels, grades, run, measure, config, pretraining_steps))
+        bench = open_bench(photos, alphas, labels, grades, run, measure, config, pretraining_steps or steps)
+        EXPERIMENTS[experiment](bench)
         print_table(run)
 
 

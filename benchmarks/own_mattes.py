@@ -1,10 +1,11 @@
-"""Mattes of our own for training: those that a reader found good, and those that were mended by drawn polygons.
+"""Mattes of our own for training: those that a reader found good, or those that were mended by drawn polygons.
 
-    python benchmarks/own_mattes.py PHOTOS GOOD MENDED --weights WEIGHTS [--drawn benchmarks/drawn_held_out.jsonl]
+    python benchmarks/own_mattes.py PHOTOS OUT --weights WEIGHTS --graded benchmarks/own_mattes.csv
+    python benchmarks/own_mattes.py PHOTOS OUT --weights WEIGHTS --drawn benchmarks/drawn_corrections.jsonl
 
-Writes to GOOD the mattes of photos that `own_mattes.csv` calls good, and to MENDED those of photos in a file of
-drawings: what was kept wrongly or was missing is drawn there (`drop`, `keep`: polygons in hundredths of the photo's
-width and height), and the network finds the edges of what the drawings leave.
+The table tells how good the mattes of the weights of commit 4d8a11e are (`kind`: what is wrong with the others). In the
+drawings is what was kept wrongly or was missing (`drop`, `keep`: polygons in hundredths of the photo's width and
+height); the network finds the edges of what they leave.
 """
 
 import json
@@ -21,7 +22,6 @@ from matting.matter import Matter
 from matting.photo import find_by_name, read_photo
 from matting.tables import read_table
 
-HERE = Path(__file__).parent
 BESIDE_DRAWING = 0.02  # of the photo's longer side
 Polygons = list[list[tuple[float, float]]]
 Matte = NDArray[np.float32]
@@ -29,24 +29,24 @@ Matte = NDArray[np.float32]
 
 def main(
     photos: Path,
-    good: Path,
-    mended: Path,
+    out: Path,
     weights: Annotated[Path, typer.Option(help="of the network whose mattes were read")],
-    drawn: Annotated[Path, typer.Option(help="the drawings")] = HERE / "drawn_corrections.jsonl",
+    graded: Annotated[Path | None, typer.Option(help="CSV: id, grade; mattes of those graded good are written")] = None,
+    drawn: Annotated[Path | None, typer.Option(help="JSON lines: id, keep, drop")] = None,
 ) -> None:
     """Make the mattes."""
     matter = Matter.load(weights)
     of_name = find_by_name(photos)
-    for folder in (good, mended):
-        folder.mkdir(parents=True, exist_ok=True)
-    for row in read_table(HERE / "own_mattes.csv", ("id", "grade")).rows:
-        if row["grade"] == "good":
-            save(matter.cut(of_name[row["id"]]).alpha, good / f"{row['id']}.webp")
-    for line in drawn.read_text().splitlines():
+    out.mkdir(parents=True, exist_ok=True)
+    for row in read_table(graded, ("id", "grade")).rows if graded else []:
+        if row["grade"] == "good" and row["id"] in of_name:
+            save(matter.cut(of_name[row["id"]]).alpha, out / f"{row['id']}.webp")
+    for line in drawn.read_text().splitlines() if drawn else []:
         drawing = json.loads(line)
-        photo = read_photo(of_name[drawing["id"]])
-        alpha = mend(matter, photo, matter.cut(photo).alpha, drawing["keep"], drawing["drop"])
-        save(alpha, mended / f"{drawing['id']}.webp")
+        if drawing["id"] in of_name:
+            photo = read_photo(of_name[drawing["id"]])
+            alpha = mend(matter, photo, matter.cut(photo).alpha, drawing["keep"], drawing["drop"])
+            save(alpha, out / f"{drawing['id']}.webp")
 
 
 def mend(matter: Matter, photo: Image.Image, alpha: Matte, keep: Polygons, drop: Polygons) -> Matte:

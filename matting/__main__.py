@@ -38,7 +38,7 @@ def cut_command(
     on: Annotated[str | None, typer.Option(metavar="COLOUR|IMAGE", help="compose on a colour or a picture")] = None,
     mask: Annotated[
         str | None,
-        typer.Option(metavar="BOX|FILE|FOLDER", help="coarse mask of the product, in place of what the network finds"),
+        typer.Option(metavar="BOX|FILE|FOLDER", help="coarse mask of the product, whose edge is near the mask's"),
     ] = None,
     keep: Annotated[
         str | None,
@@ -178,6 +178,7 @@ def train_command(
         if trained is None:
             fail("stopped; the same command goes on from here")
         notes = {"training": str(config), "mattes": str(sum(photo.matte is not None for photo in found))}
+        notes |= {"twice": ", ".join(twice)} if twice else {}
         save_model(Model(trained, classes, size, notes), out)
         say(f"wrote {out}")
 
@@ -188,9 +189,8 @@ def _with_turns(photos: list[TrainingPhoto], classes: Sequence[str], twice: list
     categories = {photo: classes[photo.class_] for photo in turns if photo.class_ >= 0}
     for name in twice:
         folder = Path(name).resolve()
-        chosen = [
-            of for of in turns if categories.get(of) == name or (of.matte and of.matte.resolve().parent == folder)
-        ]
+        within = {photo for photo in turns if photo.matte and folder in (photo.matte.parent / "any").resolve().parents}
+        chosen = [photo for photo in turns if categories.get(photo) == name or photo in within]
         if not chosen:
             known = ", ".join(sorted(set(categories.values())))
             fail(f"--twice {name}: neither a category of photos with mattes ({known}) nor a folder of mattes", status=2)

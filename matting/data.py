@@ -42,7 +42,8 @@ SCENE_BLUR = 9.0  # pixels, the deviation of what a product is painted over with
 class TrainingPhoto:
     """A photo for training: its matte's file, or None if only its class is known (-1: not even that).
 
-    `reference`: whether its matte may tell how good others are, too. `turns`: how often it comes while most come once.
+    `reference`: whether its matte may tell how good others are, too. `turns`: how many times it comes where others come
+    once.
     """
 
     id: str

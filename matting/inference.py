@@ -1,6 +1,5 @@
 """From a photo to its matte: a look at the whole, one at the product's box, then the edge at the photo's own size."""
 
-from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -15,7 +14,7 @@ from torch.nn import functional
 from matting.network import BACKGROUND, FOREGROUND, MATTE_STRIDE, STRIDE, UNKNOWN, MattingNetwork, normalise
 from matting.photo import PhotoError
 from matting.refine import MARGIN, at_size, box_of, harden, refine, without_lesser_parts
-from matting.trimap import make_trimap, one_hot
+from matting.trimap import dilate, make_trimap, one_hot
 
 Matte = NDArray[np.float32]
 
@@ -23,7 +22,7 @@ SMALLER_BY_ENOUGH = 0.9  # photos are not made smaller for the sake of a few pix
 SMALLER_FOR_TRIMAP = 0.69  # down to this only class and trimap are looked for in the smaller photo, alpha in the photo
 BESIDE_PRODUCT = 0.1  # of the product's longer side, seen around it in the second look
 UNSURE = 0.01  # M-Net looks where "unknown" is more probable
-MASK_BAND = 0.015  # of the coarse photo's longest side
+MASK_BAND = 0.015  # half the width of the band around a given mask's edge, of the coarse photo's longest side
 SOFT_BAND = 0.015  # how far from the edge an alpha may be between 0 and 1, of the coarse photo's longest side
 CORRECTION_BORDER = 2  # pixels around a correction, of the coarse photo, that its border has spoiled
 CLOSED_FORM_SIDE = 1024  # pixels; closed-form matting takes minutes and gigabytes beyond
@@ -44,7 +43,7 @@ class Look:
 def look(
     network: MattingNetwork,
     photo: Tensor,
-    masked: Tensor | None = None,
+    mask: Tensor | None = None,
     keep: Tensor | None = None,
     drop: Tensor | None = None,
     finer: Tensor | None = None,
@@ -55,12 +54,12 @@ def look(
     Args:
         network: the matting network.
         photo: the photo.
-        masked: trimap (3, h, w) of zeros and ones, made of a mask; T-Net's say is within its unknown band.
+        mask: (1, 1, h, w) in [0, 1], a coarse mask of the product; T-Net's say is near its edge alone.
         keep: (h, w), bool; where true the trimap is foreground.
         drop: (h, w), bool; where true the trimap is background.
         finer: the same photo (3, H, W), uint8, at a larger size, for M-Net, whose alpha has that size then.
-        own: the same photo (3, H, W), uint8, at its own size, for a second look at the product; without it there is
-            none.
+        own: the same photo (3, H, W), uint8, at its own size or the largest there is, for a second look at the
+            product; without it there is none.
     """
     height, width = photo.shape[1:]
     batch = _as_batch(network, photo)
@@ -68,8 +67,8 @@ def look(
     used = network.trimap_network(batch, class_features).softmax(dim=1)[:, :, :height, :width]
     if own is not None:
         used = _with_second_look(network, own, used, keep, drop)
-    if masked is not None:
-        used = _within_band(masked[None].to(used), used)
+    if mask is not None:
+        used = _near_mask_edge(mask.to(used), used)
     for region, channel in ((keep, FOREGROUND), (drop, BACKGROUND)):
         if region is not None:
             sure = functional.one_hot(torch.tensor(channel), 3).to(used)[None, :, None, None]
@@ -128,23 +127,24 @@ def _with_second_look(
     return (trimap + second) / 2
 
 
-def _within_band(masked: Tensor, trimap: Tensor) -> Tensor:
-    """A mask's trimap (1, 3, h, w), whose unknown band is filled with T-Net's (1, 3, h, w).
+def _near_mask_edge(mask: Tensor, trimap: Tensor) -> Tensor:
+    """A mask (1, 1, h, w) as a trimap (1, 3, h, w), in which T-Net's (1, 3, h, w) is used near the mask's edge.
 
-    Near where T-Net contradicts the mask beyond the band it is not asked, and the band stays unknown: a person gives a
-    mask because of what the network keeps or loses.
+    But not where T-Net contradicts the mask, and nothing but the mask's edge is there: a person gives a mask because of
+    what the network keeps or loses. There the band around the edge stays unknown.
     """
-    contradicted = masked[:, BACKGROUND] * (trimap[:, FOREGROUND] > 0.5) + masked[:, FOREGROUND] * (
-        trimap[:, BACKGROUND] > 0.5
+    band = max(2, round(MASK_BAND * max(mask.shape[2:])))
+    given = one_hot(make_trimap(mask, torch.tensor([band]))).to(trimap)
+    inside, product, floor = mask > 0.5, trimap[:, FOREGROUND, None] > 0.5, trimap[:, BACKGROUND, None] > 0.5
+    contradicted = (
+        (product & (given[:, BACKGROUND, None] > 0.5))
+        | (floor & (given[:, FOREGROUND, None] > 0.5))
+        # Of what is thinner than the band the trimap is sure nowhere.
+        | (product & ~inside & ~dilate(~product, band))
+        | (floor & inside & ~dilate(~floor, band))
     )
-    reach = 2 * _band_of(masked.shape[2:]) + 1  # the whole band's width
-    doubtful = functional.max_pool2d(contradicted[:, None], 2 * reach + 1, stride=1, padding=reach)
-    return torch.where((masked[:, UNKNOWN, None] > 0.5) & (doubtful == 0), trimap, masked)
-
-
-def _band_of(size: Sequence[int]) -> int:
-    """Half the width in pixels of the unknown band around a given mask's edge, in a coarse photo of this size."""
-    return max(2, round(MASK_BAND * max(size)))
+    ask = (given[:, UNKNOWN, None] > 0.5) & ~dilate(contradicted, 2 * band + 1)
+    return torch.where(ask, trimap, given)
 
 
 def _as_batch(network: MattingNetwork, photo: Tensor) -> Tensor:
@@ -215,12 +215,10 @@ def matte_at(
     scale = 1.0 if scale > SMALLER_BY_ENOUGH else scale
     coarse_size = (max(1, round(height * scale)), max(1, round(width * scale)))
     coarse = at_size(photo, coarse_size)
-    masked = None
-    if mask is not None:
-        masked = one_hot(make_trimap(_shrunk(mask, coarse_size), torch.tensor([_band_of(coarse_size)])))[0]
+    coarse_mask = None if mask is None else _shrunk(mask, coarse_size)
     kept, dropped = (None if region is None else region_of(region, coarse_size) for region in (keep, drop))
     finer = photo if 1 > scale >= SMALLER_FOR_TRIMAP else None
-    looked = look(network, coarse, masked, kept, dropped, finer=finer, own=photo if larger is None else larger)
+    looked = look(network, coarse, coarse_mask, kept, dropped, finer=finer, own=photo if larger is None else larger)
     alpha = _closed_form(photo, looked.trimap) if closed_form else looked.alpha
     size_now = (alpha.shape[0], alpha.shape[1])  # closed-form matting gives a larger one
     hardened = harden(alpha.numpy(), SOFT_BAND * max(size_now))

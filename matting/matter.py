@@ -100,8 +100,8 @@ class Matter:
             drop: the same, where the alpha becomes 0; it outdoes `keep`.
             closed_form: let closed-form matting (Levin et al. 2008) fill the unknown band instead of M-Net, at up to
                 1,024 pixels a side.
-            larger: the same photo with more pixels: a small product is looked at in it, while the matte has the
-                smaller photo's size and takes its time.
+            larger: the same photo with more pixels, in which a small product is looked at; the matte has the size of
+                `photo` all the same.
 
         Raises:
             PhotoError: the file can't be read, or closed-form matting finds no solution.

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Changes whenever vectors, or the mattes under them, are made otherwise: catalogues of the former are built anew.
-VECTORS = "3"
+VECTORS = "4"
 SHARPNESS = 3.5
 
 
