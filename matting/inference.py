@@ -54,7 +54,7 @@ def look(
     Args:
         network: the matting network.
         photo: the photo.
-        mask: (1, 1, h, w) in [0, 1], a coarse mask of the product; T-Net's say is near its edge alone.
+        mask: (1, 1, h, w) in [0, 1], on the processor: a coarse mask of the product; T-Net is asked near its edge.
         keep: (h, w), bool; where true the trimap is foreground.
         drop: (h, w), bool; where true the trimap is background.
         finer: the same photo (3, H, W), uint8, at a larger size, for M-Net, whose alpha has that size then.
@@ -68,7 +68,7 @@ def look(
     if own is not None:
         used = _with_second_look(network, own, used, keep, drop)
     if mask is not None:
-        used = _near_mask_edge(mask.to(used), used)
+        used = _near_mask_edge(mask, used)
     for region, channel in ((keep, FOREGROUND), (drop, BACKGROUND)):
         if region is not None:
             sure = functional.one_hot(torch.tensor(channel), 3).to(used)[None, :, None, None]
@@ -130,12 +130,13 @@ def _with_second_look(
 def _near_mask_edge(mask: Tensor, trimap: Tensor) -> Tensor:
     """A mask (1, 1, h, w) as a trimap (1, 3, h, w), in which T-Net's (1, 3, h, w) is used near the mask's edge.
 
-    But not where T-Net contradicts the mask, and nothing but the mask's edge is there: a person gives a mask because of
-    what the network keeps or loses. There the band around the edge stays unknown.
+    Where T-Net contradicts the mask the band around the edge stays unknown: a person gives a mask because of what the
+    network keeps or loses.
     """
     band = max(2, round(MASK_BAND * max(mask.shape[2:])))
     given = one_hot(make_trimap(mask, torch.tensor([band]))).to(trimap)
-    inside, product, floor = mask > 0.5, trimap[:, FOREGROUND, None] > 0.5, trimap[:, BACKGROUND, None] > 0.5
+    inside = mask.to(trimap) > 0.5
+    product, floor = trimap[:, FOREGROUND, None] > 0.5, trimap[:, BACKGROUND, None] > 0.5
     contradicted = (
         (product & (given[:, BACKGROUND, None] > 0.5))
         | (floor & (given[:, FOREGROUND, None] > 0.5))
